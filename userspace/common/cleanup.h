@@ -8,6 +8,7 @@
 #define COMMON_CLEANUP_H
 
 #include <dirent.h>
+#include <limits.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
