@@ -15,7 +15,7 @@ set -euo pipefail
 declare -A GROUP=(
 	[build]="gcc make pkg-config linux-headers-amd64 kmod libarchive-dev
 		libjson-c-dev libblkid-dev libmount-dev libssl-dev uuid-dev
-		libelf-dev"
+		libelf-dev pahole"
 	[test]="libcmocka-dev sparse shellcheck cppcheck perl python3 jq
 		umoci skopeo zstd dkms mandoc"
 	[vm]="qemu-system-x86 busybox-static udev kmod cpio zstd xz-utils
@@ -25,7 +25,7 @@ declare -A GROUP=(
 )
 
 usage() {
-	sed -n '4,10s/^# \{0,1\}//p' "$0"
+	sed -n '4,/^$/s/^# \{0,1\}//p' "$0"
 }
 
 as_root() {

@@ -36,7 +36,7 @@ die() {
 }
 
 usage() {
-	sed -n '4,13s/^# \{0,1\}//p' "$0"
+	sed -n '4,/^$/s/^# \{0,1\}//p' "$0"
 }
 
 # The mirror the host's apt already uses, so that a local one is honoured.
@@ -200,7 +200,7 @@ make_chroot() {
 	list=$CACHE/apt/$series/sources.list
 	"${as_root[@]}" rm -rf "$tmp"
 	"${as_root[@]}" mmdebstrap --quiet --variant=apt --mode=root \
-		--include="make,linux-headers-$krel" \
+		--include="make,gcc,binutils,linux-headers-$krel" \
 		--aptopt='APT::Install-Recommends "false"' \
 		trixie "$tmp" "$list" >&2 || die "the chroot could not be made"
 	"${as_root[@]}" mv -T "$tmp" "$tree"

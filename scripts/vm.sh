@@ -24,6 +24,8 @@
 #   --module FILE      the layerblk.ko to make modprobe-able in the guest
 #                      (default: the one make module built for that kernel)
 #   --no-module        none
+#   --install DIR      copy DIR over the guest's root before anything starts
+#                      (what make install put into a DESTDIR)
 # Running:
 #   --out DIR          a host directory that the guest sees, writable, as
 #                      /run/vm/out ($VM_OUT)
@@ -48,7 +50,7 @@ CACHE=${LAYERBLK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/layerblk}
 . "$REPO/scripts/vm/boot-lib.sh"
 
 SERIES=${KERNEL:-6.1} SMP=2 MEM=2G CPU='' APPEND='' TIMEOUT=600
-DISKDIR='' DISKCACHE=writeback MODULE=auto OUT='' LOG='' SHELL_MODE=0
+DISKDIR='' DISKCACHE=writeback MODULE=auto INSTALL='' OUT='' LOG='' SHELL_MODE=0
 CUT_AFTER='' CUT_ON='' VERBOSE=0
 QEMU_ARGS=() DISKS=() ENVS=()
 KREL='' VMLINUZ='' MODROOT='' # from kernel.sh
@@ -60,7 +62,7 @@ die() {
 }
 
 usage() {
-	sed -n '4,49s/^# \{0,1\}//p' "$0"
+	sed -n '4,/^$/s/^# \{0,1\}//p' "$0"
 }
 
 parse_args() {
@@ -77,6 +79,7 @@ parse_args() {
 		--keep-disks) DISKDIR=$2; shift ;;
 		--module) MODULE=$2; shift ;;
 		--no-module) MODULE='' ;;
+		--install) INSTALL=$(cd "$2" && pwd -P) || die "no $2"; shift ;;
 		--out) OUT=$2; shift ;;
 		--log) LOG=$2; shift ;;
 		--env) ENVS+=("$2"); shift ;;
@@ -157,16 +160,15 @@ make_disks() {
 
 # What the guest reads in its out share.
 write_config() {
-	local e rules=''
+	local e
 
-	[ -d "$REPO/userspace/udev" ] && rules=$REPO/userspace/udev
 	{
 		printf 'VM_KREL=%q\n' "$KREL"
 		printf 'VM_REPO=%q\n' "$REPO"
 		printf 'VM_CACHE=%q\n' "$CACHE"
 		printf 'VM_CWD=%q\n' "$PWD"
 		printf 'VM_MODULES=%q\n' "$MODULES"
-		printf 'VM_UDEV_RULES=%q\n' "$rules"
+		printf 'VM_INSTALL=%q\n' "$INSTALL"
 		printf 'VM_INTERACTIVE=%q\n' "$SHELL_MODE"
 		printf 'VM_TERM=%q\n' "${TERM:-linux}"
 		printf 'VM_TTY_SIZE=%q\n' "$(stty size 2>/dev/null || true)"

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# layerblk: everything that is built, tested and installed, from one place.
+# "make help" lists the targets. Each directory's own Makefile or Kbuild does
+# the work; this one passes on and knows what needs what.
+
+KERNEL  ?= 6.1
+DESTDIR ?=
+PREFIX  ?= /usr
+IMAGE   ?=
+HOST    ?= 0
+V       ?= 0
+TESTS   ?=
+
+TOP     := $(CURDIR)
+STAGE   := $(TOP)/build/stage
+VERSION := $(shell cat VERSION)
+
+export KERNEL
+
+.DEFAULT_GOAL := all
+.PHONY: all help deps module sparse userspace stage engine-test check-style \
+	test vm-shell quickstart install modules-install dkms-install clean
+
+all: module userspace ## Build the module for KERNEL and the tools
+
+help: ## Say what the targets do
+	@echo "make TARGET [KERNEL=6.1|6.12|newest|host] [...]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 20
+
+deps: ## Install what is missing on this machine (apt, as root or with sudo)
+	scripts/deps.sh all
+
+module: ## Build layerblk.ko for KERNEL into build/kmod-<release>/
+	@scripts/build-module.sh $(KERNEL)
+
+sparse: ## Run sparse with endian checks over the module
+	@scripts/build-module.sh --sparse $(KERNEL)
+
+userspace: ## Build layerctl, layerck and the library into build/userspace/
+	$(MAKE) -C userspace
+
+stage: userspace ## Install the tools into build/stage/, for the VM
+	@rm -rf $(STAGE).new
+	@$(MAKE) -s -C userspace install DESTDIR=$(STAGE).new >/dev/null
+	@rm -rf $(STAGE) && mv $(STAGE).new $(STAGE)
+
+engine-test: ## Run the engine's tests under ASan and UBSan
+	$(MAKE) -C tests/engine check
+
+check-style: ## Run sparse, checkpatch, shellcheck, cppcheck and the project's own checks
+	tests/run --only style
+
+test: deps ## Build and run all tests (TESTS="names" for some, V=1 to see output)
+	tests/run $(if $(filter 1,$(V)),-v) --kernel $(KERNEL) $(TESTS)
+
+vm-shell: module stage ## A shell in a throwaway VM with module and tools
+	scripts/vm.sh --verbose --kernel $(KERNEL) --install $(STAGE) \
+		--disk scratch=16G,fs=ext4 --disk pool=8G --timeout 86400 --shell
+
+quickstart: ## See it work: a container on a snapshot (HOST=1: this kernel, IMAGE=path: your image)
+	@HOST=$(HOST) IMAGE=$(IMAGE) scripts/quickstart.sh
+
+install: ## Install the tools (DESTDIR, PREFIX); the module: modules-install or dkms-install
+	$(MAKE) -C userspace install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+
+modules-install: ## Build and install the module for the running kernel
+	@scripts/build-module.sh host
+	install -D -m 644 build/kmod-$(shell uname -r)/layerblk.ko \
+		$(DESTDIR)/lib/modules/$(shell uname -r)/updates/layerblk.ko
+	$(if $(DESTDIR),,depmod)
+
+dkms-install: ## Hand the module's source to DKMS, which builds it for every kernel
+	scripts/dkms-install.sh "$(DESTDIR)"
+
+clean: ## Remove build/
+	rm -rf build
+	-[ ! -f userspace/Makefile ] || $(MAKE) -s -C userspace clean
+	-[ ! -f tests/engine/Makefile ] || $(MAKE) -s -C tests/engine clean
