@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What both forms of an image source have in common; see bundle.h. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include "../common/cleanup.h"
+#include "cleanup.h"
 #include "bundle.h"
 #include "reference.h"
 

@@ -4,12 +4,11 @@
  * its blobs: the config's digest is the image's id (and its file's name, which is compared), and each layer's
  * uncompressed tar has to have the config's diff_id.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../common/cleanup.h"
+#include "cleanup.h"
 #include "bundle.h"
 
 static int take_layers(struct source *source, struct bundle_image *image, json_object *layers,

@@ -6,12 +6,11 @@
  * that are no images (attestations, signatures) are passed over. Several entries for the same manifest are one image
  * with several names.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../common/cleanup.h"
+#include "cleanup.h"
 #include "bundle.h"
 #include "reference.h"
 

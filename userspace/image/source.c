@@ -5,7 +5,6 @@
  * Directories are read with openat2(RESOLVE_BENEATH), so that symbolic links inside may be used and none leads out. In an archive,
  * links are followed by name in the index, at most LINKS_MAX deep.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -15,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <archive_entry.h>
-#include "../common/cleanup.h"
+#include "cleanup.h"
 #include "source.h"
 
 #define CHUNK		(256U << 10)
