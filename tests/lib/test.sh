@@ -1,0 +1,134 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Sourced by every test. A test is a short script with a header:
+#
+#   # desc: one line, what holds when it passes
+#   # where: vm        in a VM shared with other tests (the default)
+#   #        vm-own    on the host; boots VMs of its own with vm_run
+#   #        host      on the host
+#   # requires: cmd:fio mod:layerblk ctl:"run" file:PATH kernel>=6.12
+#   # timeout: seconds (120)
+#   # group: style     (host only) part of make check-style
+#
+# and ends with 0 (passed), 4 (skipped, see skip) or anything else (failed).
+# $T is a directory of its own, on a real file system, removed afterwards.
+# Whatever the test sets up it undoes with defer, in reverse order.
+
+set -euo pipefail
+
+TEST_SKIP=4
+T=${TEST_DIR:?run tests through tests/run}
+DEFERRED=()
+
+trap 'test_exit $?' EXIT
+trap 'echo "line $LINENO: $BASH_COMMAND: failed" >&2' ERR
+set -E
+
+# shellcheck disable=SC2317
+test_exit() {
+	local rc=$1 i
+
+	trap - ERR
+	set +e
+	for ((i = ${#DEFERRED[@]} - 1; i >= 0; i--)); do
+		eval "${DEFERRED[i]}" || {
+			echo "clean-up failed: ${DEFERRED[i]}" >&2
+			[ "$rc" -ne 0 ] || rc=1
+		}
+	done
+	exit "$rc"
+}
+
+# defer COMMAND: run it when the test ends, however it ends. Its failure fails
+# the test.
+defer() {
+	DEFERRED+=("$1")
+}
+
+skip() {
+	echo "skip: $*" >&2
+	exit $TEST_SKIP
+}
+
+fail() {
+	echo "FAIL: $*" >&2
+	exit 1
+}
+
+step() {
+	echo "--- $*"
+}
+
+# expect_klog REGEX: kernel log lines that match are part of this test (device
+# errors it causes). Never hides a WARNING of the rest of the kernel by
+# accident: make REGEX narrow.
+expect_klog() {
+	printf '%s\n' "$1" >>"$TEST_META/expect-klog"
+}
+
+assert_eq() {
+	[ "$1" = "$2" ] || fail "${3:-values differ}: got '$1', want '$2'"
+}
+
+assert_le() {
+	[ "$1" -le "$2" ] || fail "${3:-too large}: got $1, want at most $2"
+}
+
+assert_ge() {
+	[ "$1" -ge "$2" ] || fail "${3:-too small}: got $1, want at least $2"
+}
+
+# refused [-m REGEX] COMMAND...: must fail like a program that says no: exit
+# code 1 to 63 (not a signal, not a sanitizer), a message on stderr that
+# matches REGEX.
+refused() {
+	local re=. rc=0
+
+	if [ "$1" = -m ]; then
+		re=$2
+		shift 2
+	fi
+	"$@" >"$T/refused.out" 2>"$T/refused.err" || rc=$?
+	[ "$rc" -ne 0 ] || fail "was not refused: $*"
+	[ "$rc" -le 63 ] || fail "died with $rc: $*: $(cat "$T/refused.err")"
+	grep -qE "$re" "$T/refused.err" ||
+		fail "no message like '$re' from: $*: $(cat "$T/refused.err")"
+}
+
+# within SECONDS COMMAND...: the command must end in time (its exit code is
+# returned); a hang fails the test.
+within() {
+	local s=$1 rc=0
+
+	shift
+	timeout -k 5 "$s" "$@" || rc=$?
+	case $rc in 124|137) fail "did not end within $s s: $*" ;; esac
+	return $rc
+}
+
+# wait_until SECONDS COMMAND...: polls until it succeeds.
+wait_until() {
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || fail "in vain waited for: $*"
+		sleep 0.2
+	done
+}
+
+# vm_run [vm.sh options] -- COMMAND...: a VM with module and tools, for vm-own
+# tests. The kernel log goes to $TEST_META/kernel-N.log and is checked by the
+# runner with the rest.
+VM_COUNT=0
+vm_run() {
+	local rc=0
+
+	VM_COUNT=$((VM_COUNT + 1))
+	"$TEST_REPO/scripts/vm.sh" --kernel "$TEST_KERNEL" ${TEST_STAGE:+--install "$TEST_STAGE"} \
+		${TEST_MODULE:+--module "$TEST_MODULE"} \
+		--log "$TEST_META/kernel-$VM_COUNT.log" --timeout "${VM_TIMEOUT:-300}" \
+		--env "TEST_REPO=$TEST_REPO" "$@" || rc=$?
+	return $rc
+}
