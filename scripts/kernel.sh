@@ -9,6 +9,7 @@
 #   scripts/kernel.sh chroot SERIES            as get, and make the build chroot
 #   scripts/kernel.sh ls                       what the cache holds
 #   scripts/kernel.sh checkpatch               print the path of checkpatch.pl
+#   scripts/kernel.sh mirror                   print the Debian mirror in use
 #
 # SERIES: 6.1 (bookworm), 6.12 (bookworm-backports), 6.12-trixie (trixie),
 #         newest (trixie-backports).
@@ -271,6 +272,7 @@ main() {
 	chroot) [ $# -eq 2 ] || die "chroot SERIES"; get "$2" "$update" 1 ;;
 	ls) ls "$CACHE/kernels" ;;
 	checkpatch) checkpatch ;;
+	mirror) mirror ;;
 	*) usage >&2; exit 2 ;;
 	esac
 }
