@@ -12,6 +12,8 @@
 #   # group: style     (host only) part of make check-style
 #
 # and ends with 0 (passed), 4 (skipped, see skip) or anything else (failed).
+# A vm-own test may run itself in its VMs: vm_phase NAME calls the same script
+# there with $PHASE set to NAME; on the host $PHASE is empty.
 # $T is a directory of its own, on a real file system, removed afterwards.
 # Whatever the test sets up it undoes with defer, in reverse order.
 
@@ -19,6 +21,7 @@ set -euo pipefail
 
 TEST_SKIP=4
 T=${TEST_DIR:?run tests through tests/run}
+mkdir -p "$T"
 DEFERRED=()
 
 trap 'test_exit $?' EXIT
@@ -131,4 +134,14 @@ vm_run() {
 		--log "$TEST_META/kernel-$VM_COUNT.log" --timeout "${VM_TIMEOUT:-300}" \
 		--env "TEST_REPO=$TEST_REPO" "$@" || rc=$?
 	return $rc
+}
+
+# vm_phase NAME [vm.sh options]: this script again, inside a VM.
+PHASE=${PHASE-}
+vm_phase() {
+	local phase=$1
+
+	shift
+	vm_run --env "PHASE=$phase" --env TEST_DIR=/tmp/test --env TEST_META=/run/vm/out \
+		--env "TEST_KERNEL=$TEST_KERNEL" "$@" -- bash "$0"
 }
