@@ -41,9 +41,9 @@ static int fail(const char *path, int error, const char *how, struct layerblk_er
 {
 	layerblk_error_set(err, error, WHAT, path, "%s: %s", how, strerror(error));
 	if (error == ENOSPC || error == EDQUOT)
-		layerblk_error_hint(err, "Import it with a larger --size, or make room in the pool.");
+		layerblk_error_hint(err, "Import it with a larger --size, or make room in the pool");
 	else if (error == EPERM)
-		layerblk_error_hint(err, "Root's rights are needed, outside of a user namespace.");
+		layerblk_error_hint(err, "Root's rights are needed, outside of a user namespace");
 	return -error;
 }
 
@@ -103,7 +103,7 @@ static int set_xattrs(const struct tree_place *place, struct archive_entry *entr
 			layerblk_error_set(err, errno, WHAT, path, "the attribute \"%.100s\" of %zu bytes cannot be set: %s",
 					   name, size, strerror(errno));
 			if (errno == ENOSPC)
-				layerblk_error_hint(err, "ext4 has room for about 4000 bytes of them a file; try --fs xfs.");
+				layerblk_error_hint(err, "ext4 has room for about 4000 bytes of them a file; try --fs xfs");
 			return err ? -err->code : -EIO;
 		}
 	}

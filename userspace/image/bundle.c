@@ -251,7 +251,7 @@ int bundle_read(struct source *source, const char *path, const struct platform *
 					source_has(source, "repositories") ?
 					"it is a \"docker save\" archive from before Docker 1.10, without manifest.json" :
 					"it has neither \"index.json\" (OCI image layout) nor \"manifest.json\" (docker save)");
-		layerblk_error_hint(err, "Make one with \"skopeo copy ... oci:DIR\" or \"docker save\".");
+		layerblk_error_hint(err, "Make one with \"skopeo copy ... oci:DIR\" or \"docker save\"");
 	}
 	if (!rc && chosen)
 		rc = choose(out, chosen, path, err);

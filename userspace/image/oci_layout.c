@@ -328,7 +328,7 @@ int oci_layout_read(struct source *source, const char *path, const struct platfo
 	if (*layout.seen) {
 		layerblk_error_set(err, ENOENT, "find an image in", path, "none is for %s/%s; it holds %s",
 				   platform->os, platform->architecture, layout.seen);
-		return layerblk_error_hint(err, "Choose one with --platform.");
+		return layerblk_error_hint(err, "Choose one with --platform");
 	}
 	return layerblk_error_set(err, ENOENT, "find an image in", path, "its index lists none");
 }

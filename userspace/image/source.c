@@ -244,7 +244,7 @@ static int spool(struct source *source, struct archive *raw, struct layerblk_err
 		rc = write_all(fd, data, size);
 		if (rc) {
 			layerblk_error_set(err, -rc, "unpack the archive", source->path, "%s", strerror(-rc));
-			return layerblk_error_hint(err, "Set TMPDIR to a directory with more room.");
+			return layerblk_error_hint(err, "Set TMPDIR to a directory with more room");
 		}
 	}
 	if (got != ARCHIVE_EOF)

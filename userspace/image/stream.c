@@ -185,6 +185,11 @@ int stream_finish(struct stream *stream, struct layerblk_error *err)
 	return 0;
 }
 
+uint64_t stream_blob_size(const struct stream *stream)
+{
+	return blob_size(stream->blob);
+}
+
 uint64_t stream_blob_bytes(const struct stream *stream)
 {
 	return stream->blob_bytes;

@@ -30,6 +30,8 @@ int stream_error(struct stream *stream, const char *what, const char *subject, s
 /* Reads what is left and verifies size and digest of the blob and the diff_id. */
 int stream_finish(struct stream *stream, struct layerblk_error *err);
 
+/* How many bytes the blob has as a file; known from the beginning. */
+uint64_t stream_blob_size(const struct stream *stream);
 /* Bytes of the blob and of the uncompressed tar; whole after stream_finish(). */
 uint64_t stream_blob_bytes(const struct stream *stream);
 uint64_t stream_tar_bytes(const struct stream *stream);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the image and container commands share. */
+#ifndef IMAGE_COMMANDS_H
+#define IMAGE_COMMANDS_H
+
+#include "command.h"
+#include "record.h"
+
+#define OPTION_POOL	{ .name = "pool", .value = "POOL", .help = "The pool (default: the only one that is open)", \
+			  .complete = COMPLETE_POOL }
+#define OPTION_NO_TRUNC	{ .name = "no-trunc", .help = "Do not shorten ids and texts" }
+
+struct image_pool {
+	struct pool pool;
+	uint8_t uuid[LB_UUID_LEN];
+};
+
+/*
+ * The pool that --pool or the only open one is, with what killed imports left cleared away. A negative errno: call->error
+ * says why.
+ */
+int image_pool_open(struct command_call *call, struct image_pool *out);
+
+int image_import_run(struct command_call *call);
+int image_ls_run(struct command_call *call);
+int image_inspect_run(struct command_call *call);
+int image_history_run(struct command_call *call);
+int image_rm_run(struct command_call *call);
+
+/* Bytes in the pool that a layer owns; 0 when it is gone. */
+uint64_t layer_owned_bytes(const struct pool *pool, uint64_t id);
+/* The same of all layers of an image. */
+uint64_t image_owned_bytes(const struct pool *pool, const struct image_record *record);
+
+#endif

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* layerctl image rm. */
+#include <stdio.h>
+#include "image_commands.h"
+#include "remove.h"
+
+static void say(void *arg, const char *what, const char *name)
+{
+	(void)arg;
+	printf("%s: %s\n", what, name);
+}
+
+int image_rm_run(struct command_call *call)
+{
+	struct image_pool at;
+	int status = 0;
+
+	if (image_pool_open(call, &at))
+		return command_fail(call);
+	for (int i = 0; i < call->argc; i++) {
+		if (image_remove(&at.pool, call->argv[i], option_is_set(call, "force"), say, NULL, &call->error))
+			status = command_fail(call);
+	}
+	return fflush(stdout) == 0 ? status : 1;
+}

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See import.h. The pool's lock is held only from looking a layer up to making its child, or to committing it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "apply.h"
+#include "cleanup.h"
+#include "disk.h"
+#include "filesystem.h"
+#include "import.h"
+#include "report.h"
+#include "work.h"
+
+#define IMPORT_DIR	RUN_DIR "/import"
+#define TRIES		3		/* when layers vanish under our hands */
+
+struct import {
+	const struct pool *pool;
+	struct source *source;
+	const struct bundle_image *image;
+	const struct import_options *options;
+	uint64_t *volumes;		/* one a layer; 0: not there (yet) */
+	struct progress progress;
+};
+
+struct working {			/* the volume that a layer is being made on */
+	struct work work;
+	uint64_t id;
+	bool active;
+	bool mounted;
+	char directory[sizeof(IMPORT_DIR) + 1 + WORK_NAME_MAX];
+	char device[DISK_PATH];
+};
+
+static volatile sig_atomic_t interrupted;
+
+void import_interrupt(void)
+{
+	interrupted = 1;
+}
+
+/* ------------------------------------------------------------------ working volumes */
+
+/* Whatever is left of it; harmless when it is gone already. */
+static int working_remove(const struct pool *pool, const char *name, struct layerblk_error *err)
+{
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+	cleanup_free char *mark = NULL;
+	struct lb_vol_info info;
+	int rc;
+
+	if (!attrs)
+		return layerblk_error_set(err, ENOMEM, "remove the volume", name, "no memory");
+	work_leave(attrs, name);
+	rc = layerblk_vol_find(pool->lb, pool->uuid, name, 0, &info, err);
+	if (rc == -ENOENT)
+		return layerblk_attrs_commit(pool->lb, pool->uuid, attrs, err);
+	if (rc)
+		return rc;
+	rc = layerblk_attr_get(pool->lb, pool->uuid, info.id, ATTR_IMPORT, &mark, NULL, err);
+	if (rc == -ENOENT)		/* somebody else's by now */
+		return layerblk_attrs_commit(pool->lb, pool->uuid, attrs, err);
+	if (!rc)
+		rc = disk_deactivate(pool->lb, pool->uuid, info.id, err);
+	if (!rc)
+		rc = layerblk_vol_rm(pool->lb, pool->uuid, info.id, 0, attrs, err);
+	return rc;
+}
+
+int import_clean(const struct pool *pool, const char *name, struct layerblk_error *err)
+{
+	char directory[sizeof(IMPORT_DIR) + 1 + WORK_NAME_MAX];
+
+	snprintf(directory, sizeof(directory), "%s/%.*s", IMPORT_DIR, WORK_NAME_MAX, name);
+	rmdir(directory);
+	return working_remove(pool, name, err);
+}
+
+static int unmount(struct working *working, bool lazy, struct layerblk_error *err)
+{
+	int rc;
+
+	if (!working->mounted)
+		return 0;
+	rc = disk_umount(working->directory, lazy, err);
+	if (!rc)
+		working->mounted = false;
+	return rc;
+}
+
+/* After a failure: the error that is to be reported is another one, so that ours is only noted. */
+static void discard(struct import *import, struct working *working)
+{
+	struct layerblk_error err = { 0 };
+	char text[1600];
+	int rc;
+
+	rc = unmount(working, true, &err);
+	if (*working->directory)
+		rmdir(working->directory);
+	if (!rc)
+		rc = working_remove(import->pool, working->work.name, &err);
+	if (rc)
+		report_note("the unfinished layer stays until the next command: %s",
+			    layerblk_error_format(&err, text, sizeof(text)));
+	work_end(&working->work);
+}
+
+static int create_volume(struct import *import, size_t at, struct working *working, struct layerblk_error *err)
+{
+	const struct pool *pool = import->pool;
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+	int rc;
+
+	if (!attrs)
+		return layerblk_error_set(err, ENOMEM, "import the layer", "", "no memory");
+	work_enter(attrs, working->work.name, IMPORT_KIND);
+	layerblk_attrs_set_string(attrs, LB_ATTR_NEW_VOLUME, ATTR_IMPORT, import->image->layers[at].chain, 0);
+	if (at == 0)
+		return layerblk_vol_create(pool->lb, pool->uuid, working->work.name, import->options->size, 0, attrs,
+					   &working->id, err);
+	rc = layerblk_vol_snapshot(pool->lb, pool->uuid, import->volumes[at - 1], working->work.name, 0, 0, attrs,
+				   &working->id, err);
+	return rc == -ENOENT ? -ESTALE : rc;
+}
+
+static int mount_volume(struct import *import, size_t at, struct working *working, struct layerblk_error *err)
+{
+	const struct import_options *options = import->options;
+	int rc;
+
+	rc = disk_activate(import->pool->lb, import->pool->uuid, working->id, 0, working->device, err);
+	if (!rc && at == 0)
+		rc = filesystem_make(options->fs, working->device, options->size, err);
+	if (rc)
+		return rc;
+	snprintf(working->directory, sizeof(working->directory), "%s/%s", IMPORT_DIR, working->work.name);
+	rc = directory_make(working->directory, err);
+	if (!rc)
+		rc = disk_mount(working->device, working->directory, options->fs, filesystem_import_options(options->fs),
+				false, err);
+	working->mounted = !rc;
+	return rc;
+}
+
+/* ------------------------------------------------------------------ one layer */
+
+static int show_progress(void *arg, uint64_t done)
+{
+	struct import *import = arg;
+
+	progress_update(&import->progress, done);
+	return interrupted ? -EINTR : 0;
+}
+
+/* Unpacks the layer into the mounted volume and leaves it unmounted, written back. */
+static int fill(struct import *import, size_t at, struct working *working, struct stream *stream,
+		struct layerblk_error *err)
+{
+	cleanup_fd int root = open(working->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (root < 0)
+		return layerblk_error_set(err, errno, "open", working->directory, "%s", strerror(errno));
+	if (at == 0)
+		unlinkat(root, "lost+found", AT_REMOVEDIR);	/* ext4's own; no image has it */
+	rc = apply_layer(root, stream, NULL, err);
+	if (!rc)
+		rc = stream_finish(stream, err);
+	if (!rc && syncfs(root) != 0)
+		rc = layerblk_error_set(err, errno, "write the layer to", working->device, "%s", strerror(errno));
+	close(take_fd(&root));
+	if (!rc)
+		rc = unmount(working, false, err);
+	if (!rc)
+		rc = disk_deactivate(import->pool->lb, import->pool->uuid, working->id, err);
+	return rc;
+}
+
+static char *layer_json(const struct import *import, size_t at, const struct stream *stream)
+{
+	const struct bundle_layer *layer = &import->image->layers[at];
+	cleanup_json json_object *json = json_object_new_object();
+
+	if (!json)
+		return NULL;
+	json_object_object_add(json, "version", json_object_new_int(1));
+	json_object_object_add(json, "chain", json_object_new_string(layer->chain));
+	json_object_object_add(json, "diff_id", json_object_new_string(layer->diff_id));
+	json_object_object_add(json, "digest", json_object_new_string(stream_digest(stream)));
+	if (layer->media_type && *layer->media_type)
+		json_object_object_add(json, "media_type", json_object_new_string(layer->media_type));
+	json_object_object_add(json, "size", json_object_new_int64((int64_t)stream_blob_bytes(stream)));
+	json_object_object_add(json, "tar_size", json_object_new_int64((int64_t)stream_tar_bytes(stream)));
+	json_object_object_add(json, "fs", json_object_new_string(import->options->fs));
+	return strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+}
+
+static void take_created(struct image_record *record, const struct bundle_image *image)
+{
+	cleanup_json json_object *config = NULL;
+	const char *created;
+
+	if (json_parse(image->config, image->config_size, json_type_object, "config", &config, NULL) != 0)
+		return;
+	created = json_text(config, "created");
+	if (created)
+		snprintf(record->created, sizeof(record->created), "%s", created);
+}
+
+/* Adds the image's record and tags to the transaction that makes it complete. */
+static int add_record(struct import *import, struct layerblk_attrs *attrs, struct layerblk_error *err)
+{
+	const struct bundle_image *image = import->image;
+	const struct import_options *options = import->options;
+	struct image_record record = {
+		.layers = import->volumes, .layer_count = image->layer_count, .imported_s = (uint64_t)time(NULL),
+	};
+	int rc;
+
+	snprintf(record.fs, sizeof(record.fs), "%s", options->fs);
+	strcpy(record.id, image->id);
+	strcpy(record.manifest_digest, image->manifest_digest);
+	take_created(&record, image);
+	rc = record_store(attrs, &record, image->config, image->config_size, image->manifest, image->manifest_size, err);
+	for (size_t i = 0; !rc && i < options->tag_count; i++)
+		record_store_tag(attrs, &record, options->tags[i]);
+	for (size_t i = 0; !rc && !options->tag_count && i < image->name_count; i++)
+		record_store_tag(attrs, &record, image->names[i]);
+	return rc;
+}
+
+/* The transaction that makes the working volume the layer. The pool is locked. */
+static int commit_layer(struct import *import, size_t at, struct working *working, const struct stream *stream,
+			struct layerblk_error *err)
+{
+	const struct pool *pool = import->pool;
+	const struct bundle_layer *layer = &import->image->layers[at];
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+	cleanup_free char *json = layer_json(import, at, stream);
+	char key[KEY_TEXT], name[LB_NAME_MAX + 1], id[24];
+	int rc = 0;
+
+	if (!attrs || !json)
+		return layerblk_error_set(err, ENOMEM, "import the layer", layer->chain, "no memory");
+	layer_key(import->options->fs, layer->chain, key);
+	snprintf(id, sizeof(id), "%" PRIu64, working->id);
+	layerblk_attrs_set_string(attrs, 0, key, id, 0);
+	layerblk_attrs_set_string(attrs, working->id, ATTR_LAYER, json, 0);
+	layerblk_attrs_delete(attrs, working->id, ATTR_IMPORT, 0);
+	work_leave(attrs, working->work.name);
+	import->volumes[at] = working->id;
+	if (at + 1 == import->image->layer_count)
+		rc = add_record(import, attrs, err);
+	if (rc)
+		return rc;
+	layer_name(import->options->fs, layer->chain, name);
+	rc = layerblk_vol_freeze(pool->lb, pool->uuid, working->id, name, attrs, err);
+	if (rc == -EEXIST) {		/* the short name is taken by a volume of another kind: the whole digest */
+		snprintf(name, sizeof(name), "layer-%s.%s", digest_hex(layer->chain), import->options->fs);
+		rc = layerblk_vol_freeze(pool->lb, pool->uuid, working->id, name, attrs, err);
+	}
+	if (rc)
+		import->volumes[at] = 0;
+	return rc;
+}
+
+/* *shared: somebody else finished the same layer first; the working volume is to be thrown away. */
+static int finish_layer(struct import *import, size_t at, struct working *working, const struct stream *stream,
+			bool *shared, struct layerblk_error *err)
+{
+	cleanup_fd int lock = -1;
+	int rc = pool_lock(import->pool, &lock, err);
+
+	*shared = false;
+	if (rc)
+		return rc;
+	rc = layer_find(import->pool, import->options->fs, import->image->layers[at].chain, &import->volumes[at], err);
+	if (rc < 0)
+		return rc;
+	if (rc == 1) {
+		*shared = true;
+		return 0;
+	}
+	return commit_layer(import, at, working, stream, err);
+}
+
+static int make_layer(struct import *import, size_t at, struct working *working, struct layerblk_error *err)
+{
+	const struct bundle_image *image = import->image;
+	const struct bundle_layer *layer = &image->layers[at];
+	struct stream *stream = NULL;
+	bool shared = false;
+	int rc;
+
+	rc = stream_open(import->source, layer, show_progress, import, &stream, err);
+	if (!rc) {
+		progress_begin(&import->progress, stream_blob_size(stream), import->options->quiet, "Layer %zu/%zu %.12s",
+			       at + 1, image->layer_count, digest_hex(layer->diff_id));
+		rc = mount_volume(import, at, working, err);
+		if (!rc)
+			rc = fill(import, at, working, stream, err);
+		progress_end(&import->progress);
+	}
+	if (!rc)
+		rc = finish_layer(import, at, working, stream, &shared, err);
+	stream_close(stream);
+	if (rc || shared) {
+		discard(import, working);
+	} else {
+		rmdir(working->directory);
+		work_end(&working->work);
+	}
+	return rc;
+}
+
+/* ------------------------------------------------------------------ the image */
+
+/*
+ * Fills in import->volumes. Gives how many layers are there, counted from the base to the highest one found (one below it that
+ * has been removed by hand is still part of it, and stays 0), or a negative errno.
+ */
+static int find_layers(struct import *import, struct layerblk_error *err)
+{
+	const struct bundle_image *image = import->image;
+	int there = 0, rc;
+
+	memset(import->volumes, 0, image->layer_count * sizeof(*import->volumes));
+	for (size_t i = 0; i < image->layer_count; i++) {
+		rc = layer_find(import->pool, import->options->fs, image->layers[i].chain, &import->volumes[i], err);
+		if (rc < 0)
+			return rc;
+		if (rc == 1)
+			there = (int)i + 1;
+	}
+	return there;
+}
+
+/* Begins the working volume of the next layer, under the lock under which the layer below was found or made. */
+static int begin_layer(struct import *import, size_t at, struct working *working, struct layerblk_error *err)
+{
+	char random[13], name[64];
+	int rc;
+
+	random_hex(random, 6);
+	snprintf(name, sizeof(name), "import-%s-%zu", random, at + 1);
+	rc = work_begin(import->pool, name, &working->work, err);
+	if (!rc)
+		rc = create_volume(import, at, working, err);
+	if (rc)
+		work_end(&working->work);
+	return rc;
+}
+
+/* Everything was there: only the record is missing, or is written again with new tags. */
+static int record_only(struct import *import, struct layerblk_error *err)
+{
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+	int rc;
+
+	if (!attrs)
+		return layerblk_error_set(err, ENOMEM, "record the image", "", "no memory");
+	rc = add_record(import, attrs, err);
+	return rc ? rc : layerblk_attrs_commit(import->pool->lb, import->pool->uuid, attrs, err);
+}
+
+/*
+ * One layer further: finds the highest layer that is there and makes the next one, or the record. *done: the image is
+ * complete. Looking again after each layer costs little, and takes up what others have made or removed meanwhile.
+ */
+static int advance(struct import *import, bool first, bool *done, struct layerblk_error *err)
+{
+	const struct bundle_image *image = import->image;
+	struct working working = { .work.lock = -1 };
+	cleanup_fd int lock = -1;
+	int there, rc;
+
+	rc = pool_lock(import->pool, &lock, err);
+	if (rc)
+		return rc;
+	there = find_layers(import, err);
+	if (there < 0)
+		return there;
+	for (int i = 0; first && !import->options->quiet && i < there; i++)
+		printf("%.12s: Already there\n", digest_hex(image->layers[i].diff_id));
+	*done = (size_t)there == image->layer_count;
+	if (*done)
+		return record_only(import, err);
+	rc = begin_layer(import, (size_t)there, &working, err);
+	close(take_fd(&lock));
+	if (!rc)
+		rc = make_layer(import, (size_t)there, &working, err);
+	if (!rc && !import->options->quiet) {
+		printf("%.12s: Imported\n", digest_hex(image->layers[there].diff_id));
+		fflush(stdout);
+	}
+	*done = !rc && (size_t)there + 1 == image->layer_count && import->volumes[there] == working.id;
+	return rc;
+}
+
+static int run(struct import *import, struct layerblk_error *err)
+{
+	bool done = false, first = true;
+	int rc, tries = 0;
+
+	while (!done) {
+		if (interrupted)
+			return layerblk_error_set(err, EINTR, "import the image", import->image->id, "interrupted");
+		rc = advance(import, first, &done, err);
+		if (rc && (rc != -ESTALE || ++tries == TRIES))
+			return rc;
+		first = false;
+	}
+	return 0;
+}
+
+int import_image(const struct pool *pool, struct source *source, const struct bundle_image *image,
+		 const struct import_options *options, struct image_record *record, struct layerblk_error *err)
+{
+	struct import import = { .pool = pool, .source = source, .image = image, .options = options };
+	cleanup_free uint64_t *volumes = calloc(image->layer_count, sizeof(*volumes));
+	char target[KEY_TEXT];
+	int rc;
+
+	if (!volumes)
+		return layerblk_error_set(err, ENOMEM, "import the image", image->id, "no memory");
+	import.volumes = volumes;
+	rc = run(&import, err);
+	if (rc)
+		return rc;
+	snprintf(target, sizeof(target), "%s/%s", options->fs, digest_hex(image->id));
+	return record_load(pool, target, record, err);
+}

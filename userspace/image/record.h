@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a pool knows of images, kept in its attributes (docs/images.md has the whole list):
+ *
+ *	image/FS/HEX		the record of an image: JSON
+ *	image/FS/HEX/config	its config, byte for byte
+ *	image/FS/HEX/manifest	its manifest, byte for byte (not for docker save)
+ *	tag/NAME:TAG		"FS/HEX"
+ *	chain/FS/HEX		the id of the frozen volume with this ChainID
+ *
+ * An image is a config digest on a file system: the same image imported for ext4 and for xfs is two.
+ */
+#ifndef IMAGE_RECORD_H
+#define IMAGE_RECORD_H
+
+#include <json-c/json.h>
+#include "digest.h"
+#include "reference.h"
+
+#define KEY_IMAGE	"image/"
+#define KEY_TAG		"tag/"
+#define KEY_CHAIN	"chain/"
+#define KEY_TEXT	(LB_KEY_MAX + 1)
+
+#define ATTR_LAYER	"layerblk.layer"	/* of a volume: JSON about the layer it is */
+#define ATTR_IMPORT	"layerblk.import"	/* of a volume: an import is working on it */
+
+#define FS_TEXT		16
+
+struct pool {				/* which pool; borrowed by everything */
+	struct layerblk *lb;
+	const uint8_t *uuid;
+};
+
+struct image_record {
+	char fs[FS_TEXT];
+	char id[DIGEST_TEXT];
+	char manifest_digest[DIGEST_TEXT];	/* "" for docker save */
+	char created[40];		/* RFC 3339 as the config has it, "" */
+	uint64_t imported_s;
+	uint64_t *layers;		/* volumes, the base first */
+	size_t layer_count;
+};
+
+void record_clear(struct image_record *record);
+uint64_t record_top(const struct image_record *record);
+
+/* "FS/HEX", what a tag's value is. */
+void record_target(const struct image_record *record, char target[KEY_TEXT]);
+
+/* Adds the record, its config, manifest (may be NULL) to a transaction. */
+int record_store(struct layerblk_attrs *attrs, const struct image_record *record, const char *config, size_t config_size,
+		 const char *manifest, size_t manifest_size, struct layerblk_error *err);
+/* Adds a tag that points to the record. */
+void record_store_tag(struct layerblk_attrs *attrs, const struct image_record *record, const char *name);
+/* Adds the removal of a tag, or of the record. */
+void record_drop_tag(struct layerblk_attrs *attrs, const char *name);
+void record_drop(struct layerblk_attrs *attrs, const struct image_record *record);
+
+/* -ENOENT when there is no such image. */
+int record_load(const struct pool *pool, const char *target, struct image_record *out, struct layerblk_error *err);
+/* The config as JSON, or its bytes with record_document() and "config" or "manifest". */
+int record_config(const struct pool *pool, const struct image_record *record, json_object **out,
+		  struct layerblk_error *err);
+int record_document(const struct pool *pool, const struct image_record *record, const char *which, char **data,
+		    size_t *size, struct layerblk_error *err);
+
+/* Every image and every tag of the pool. */
+struct tag {
+	char *name;			/* "debian:12" */
+	char *target;			/* "ext4/HEX" */
+};
+
+struct catalogue {
+	struct image_record *records;
+	size_t record_count;
+	struct tag *tags;		/* in the order of their names */
+	size_t tag_count;
+};
+
+int catalogue_load(const struct pool *pool, struct catalogue *out, struct layerblk_error *err);
+void catalogue_clear(struct catalogue *catalogue);
+
+/* By name, "sha256:HEX" or the beginning of the HEX (at least 4 digits). Load a catalogue only when it is needed. */
+int record_find(const struct pool *pool, const char *text, struct image_record *out, struct layerblk_error *err);
+
+/* ------------------------------------------------------------------ layers */
+
+/*
+ * The frozen volume of a ChainID: 1 and *id when there is one, 0 when there is none (or the key points to a volume that
+ * somebody has removed or changed by hand).
+ */
+int layer_find(const struct pool *pool, const char *fs, const char *chain, uint64_t *id, struct layerblk_error *err);
+void layer_key(const char *fs, const char *chain, char key[KEY_TEXT]);
+/* What its volume is called: "layer-" and the first 16 digits of the ChainID, with ".FS" unless that is ext4. */
+void layer_name(const char *fs, const char *chain, char name[LB_NAME_MAX + 1]);
+/* What ATTR_LAYER says of a volume, or NULL when it is no layer. json_object_put() it. */
+json_object *layer_attribute(const struct pool *pool, uint64_t id);
+
+#endif

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See remove.h. All of it happens under the pool's lock. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cleanup.h"
+#include "disk.h"
+#include "json.h"
+#include "remove.h"
+#include "report.h"
+#include "work.h"
+
+struct removal {
+	const struct pool *pool;
+	struct catalogue all;
+	struct lb_vol_info *volumes;	/* all visible ones */
+	size_t volume_count;
+	struct image_record record;
+	char target[KEY_TEXT];
+	const char *text;
+	const char *only_tag;		/* the name that text is, or NULL: it is an id */
+	size_t tag_count;		/* names of the image */
+	remove_said_fn *said;
+	void *arg;
+};
+
+static void removal_clear(struct removal *removal)
+{
+	catalogue_clear(&removal->all);
+	record_clear(&removal->record);
+	free(removal->volumes);
+}
+
+static int removal_load(struct removal *removal, struct layerblk_error *err)
+{
+	const struct pool *pool = removal->pool;
+	char normal[REFERENCE_MAX];
+	int rc = record_find(pool, removal->text, &removal->record, err);
+
+	if (!rc)
+		rc = catalogue_load(pool, &removal->all, err);
+	if (!rc)
+		rc = layerblk_vol_list(pool->lb, pool->uuid, 0, &removal->volumes, &removal->volume_count, err);
+	if (rc)
+		return rc;
+	record_target(&removal->record, removal->target);
+	if (reference_normalize(removal->text, normal, NULL) != 0)
+		*normal = '\0';
+	for (size_t i = 0; i < removal->all.tag_count; i++) {
+		const struct tag *tag = &removal->all.tags[i];
+
+		if (strcmp(tag->target, removal->target) != 0)
+			continue;
+		removal->tag_count++;
+		if (strcmp(tag->name, normal) == 0)
+			removal->only_tag = tag->name;
+	}
+	return 0;
+}
+
+/* A container that was made from the image: its name, malloc()ed, or NULL. */
+static char *user_of(const struct removal *removal)
+{
+	const struct pool *pool = removal->pool;
+	uint64_t top = record_top(&removal->record);
+
+	for (size_t i = 0; i < removal->volume_count; i++) {
+		cleanup_json json_object *json = NULL;
+		cleanup_free char *text = NULL;
+		const char *image;
+		size_t size;
+
+		if (removal->volumes[i].parent != top ||
+		    layerblk_attr_get(pool->lb, pool->uuid, removal->volumes[i].id, ATTR_CONTAINER, &text, &size, NULL) != 0)
+			continue;
+		/* Two images can have the same layers. */
+		if (json_parse(text, size, json_type_object, "", &json, NULL) == 0 && (image = json_text(json, "image_id")) &&
+		    strcmp(image, removal->record.id) != 0)
+			continue;
+		return strdup(removal->volumes[i].name);
+	}
+	return NULL;
+}
+
+static bool has_child(const struct removal *removal, uint64_t id)
+{
+	for (size_t i = 0; i < removal->volume_count; i++)
+		if (removal->volumes[i].parent == id)
+			return true;
+	return false;
+}
+
+static bool in_other_image(const struct removal *removal, uint64_t id)
+{
+	char target[KEY_TEXT];
+
+	for (size_t i = 0; i < removal->all.record_count; i++) {
+		const struct image_record *other = &removal->all.records[i];
+
+		record_target(other, target);
+		if (strcmp(target, removal->target) == 0)
+			continue;
+		for (size_t j = 0; j < other->layer_count; j++)
+			if (other->layers[j] == id)
+				return true;
+	}
+	return false;
+}
+
+static void forget_volume(struct removal *removal, uint64_t id)
+{
+	for (size_t i = 0; i < removal->volume_count; i++)
+		if (removal->volumes[i].id == id)
+			removal->volumes[i] = removal->volumes[--removal->volume_count];
+}
+
+static bool removable(const struct removal *removal, uint64_t id)
+{
+	return id && !in_other_image(removal, id) && !has_child(removal, id);
+}
+
+/*
+ * One layer, with whatever else is in the transaction. The layer's key goes if it is this volume's. said: what it was, for
+ * the one who is told.
+ */
+static int remove_layer(struct removal *removal, uint64_t id, struct layerblk_attrs *attrs, char said[DIGEST_TEXT],
+			struct layerblk_error *err)
+{
+	const struct pool *pool = removal->pool;
+	cleanup_json json_object *json = layer_attribute(pool, id);
+	const char *chain = json_text(json, "chain"), *fs = json_text(json, "fs");
+	char key[KEY_TEXT];
+	uint64_t named;
+	int rc;
+
+	if (chain && fs && layer_find(pool, fs, chain, &named, NULL) == 1 && named == id) {
+		layer_key(fs, chain, key);
+		layerblk_attrs_delete(attrs, 0, key, 0);
+	}
+	rc = disk_deactivate(pool->lb, pool->uuid, id, err);
+	if (!rc)
+		rc = layerblk_vol_rm(pool->lb, pool->uuid, id, 0, attrs, err);
+	if (rc)
+		return rc;
+	forget_volume(removal, id);
+	snprintf(said, DIGEST_TEXT, "%s", chain ? chain : "a layer");
+	return 0;
+}
+
+/* The lower layers. A failure ends it: what is left is whole and is found again. */
+static void remove_lower(struct removal *removal)
+{
+	struct layerblk_error err = { 0 };
+	char text[1600], gone[DIGEST_TEXT];
+
+	for (size_t i = removal->record.layer_count - 1; i-- > 0;) {
+		cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+		uint64_t id = removal->record.layers[i];
+
+		if (!id)
+			continue;
+		if (!attrs || !removable(removal, id))
+			return;
+		if (remove_layer(removal, id, attrs, gone, &err) != 0) {
+			report_note("a layer stays: %s", layerblk_error_format(&err, text, sizeof(text)));
+			return;
+		}
+		removal->said(removal->arg, "Deleted", gone);
+	}
+}
+
+static int remove_record(struct removal *removal, struct layerblk_error *err)
+{
+	const struct pool *pool = removal->pool;
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+	uint64_t top = record_top(&removal->record);
+	bool with_top = removable(removal, top);
+	char gone[DIGEST_TEXT];
+	int rc;
+
+	if (!attrs)
+		return layerblk_error_set(err, ENOMEM, "remove the image", removal->text, "no memory");
+	record_drop(attrs, &removal->record);
+	for (size_t i = 0; i < removal->all.tag_count; i++)
+		if (strcmp(removal->all.tags[i].target, removal->target) == 0)
+			record_drop_tag(attrs, removal->all.tags[i].name);
+	rc = with_top ? remove_layer(removal, top, attrs, gone, err) :
+	     layerblk_attrs_commit(pool->lb, pool->uuid, attrs, err);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < removal->all.tag_count; i++)
+		if (strcmp(removal->all.tags[i].target, removal->target) == 0)
+			removal->said(removal->arg, "Untagged", removal->all.tags[i].name);
+	removal->said(removal->arg, "Deleted", removal->record.id);
+	if (with_top) {
+		removal->said(removal->arg, "Deleted", gone);
+		remove_lower(removal);
+	}
+	return 0;
+}
+
+static int untag(struct removal *removal, struct layerblk_error *err)
+{
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+	int rc;
+
+	if (!attrs)
+		return layerblk_error_set(err, ENOMEM, "remove the image", removal->text, "no memory");
+	record_drop_tag(attrs, removal->only_tag);
+	rc = layerblk_attrs_commit(removal->pool->lb, removal->pool->uuid, attrs, err);
+	if (!rc)
+		removal->said(removal->arg, "Untagged", removal->only_tag);
+	return rc;
+}
+
+static int check(const struct removal *removal, bool force, struct layerblk_error *err)
+{
+	cleanup_free char *user = force ? NULL : user_of(removal);
+
+	if (user) {
+		layerblk_error_set(err, EBUSY, "remove the image", removal->text, "the container %s was made from it", user);
+		return layerblk_error_hint(err, "Remove the container first, or use --force: its layers then stay until it goes");
+	}
+	if (!force && !removal->only_tag && removal->tag_count > 1) {
+		layerblk_error_set(err, EBUSY, "remove the image", removal->text, "it has %zu names", removal->tag_count);
+		return layerblk_error_hint(err, "Remove the names, or use --force");
+	}
+	return 0;
+}
+
+int image_remove(const struct pool *pool, const char *text, bool force, remove_said_fn *said, void *arg,
+		 struct layerblk_error *err)
+{
+	struct removal removal = { .pool = pool, .text = text, .said = said, .arg = arg };
+	cleanup_fd int lock = -1;
+	int rc = pool_lock(pool, &lock, err);
+
+	if (rc)
+		return rc;
+	rc = removal_load(&removal, err);
+	if (!rc && removal.only_tag && removal.tag_count > 1) {
+		rc = untag(&removal, err);
+	} else if (!rc) {
+		rc = check(&removal, force, err);
+		if (!rc)
+			rc = remove_record(&removal, err);
+	}
+	removal_clear(&removal);
+	return rc;
+}
