@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table: every group of commands, in the order in which help shows them. */
+#include <string.h>
+#include "command.h"
+#include "help.h"
+
+/* Left out of a build without their directories. */
+#pragma weak image_commands
+#pragma weak run_commands
+
+static const struct command *const groups[] = {
+	pool_commands,
+	volume_commands,
+	snapshot_commands,
+	mount_commands,
+	tree_commands,
+	diff_commands,
+	scrub_commands,
+	image_commands,
+	run_commands,
+	event_commands,
+	help_commands,
+};
+
+int command_each(int (*each)(const struct command *command, void *arg), void *arg)
+{
+	const struct command *command;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		for (command = groups[i]; command && command->path; command++) {
+			ret = each(command, arg);
+			if (ret)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+int command_path_match(const char *path, int argc, char *const *argv)
+{
+	int words = 0;
+
+	for (;;) {
+		size_t len = strcspn(path, " ");
+
+		if (words == argc || strlen(argv[words]) != len || strncmp(path, argv[words], len) != 0)
+			return 0;
+		words++;
+		if (!path[len])
+			return words;
+		path += len + 1;
+	}
+}
+
+struct search {
+	int argc;
+	char *const *argv;
+	const struct command *found;
+	int used;
+};
+
+static int try_row(const struct command *command, void *arg)
+{
+	struct search *search = arg;
+	int words = command_path_match(command->path, search->argc, search->argv);
+
+	if (words > search->used) {
+		search->found = command;
+		search->used = words;
+	}
+	return 0;
+}
+
+const struct command *command_find(int argc, char *const *argv, int *used)
+{
+	struct search search = { .argc = argc, .argv = argv };
+
+	command_each(try_row, &search);
+	*used = search.used;
+	return search.found;
+}

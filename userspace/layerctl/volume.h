@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The volume commands that change a volume: volume_set.c. */
+#ifndef LAYERCTL_VOLUME_H
+#define LAYERCTL_VOLUME_H
+
+#include "command.h"
+
+int volume_resize(struct command_call *call);
+int volume_set(struct command_call *call);
+int volume_rollback(struct command_call *call);
+
+/* A quota in blocks from "10G", or 0 from "none"; text NULL: 0. */
+int volume_quota(const char *text, uint64_t *blocks, struct layerblk_error *err);
+
+#endif
