@@ -18,6 +18,7 @@
 # Whatever the test sets up it undoes with defer, in reverse order.
 
 set -euo pipefail
+shopt -s inherit_errexit
 
 TEST_SKIP=4
 T=${TEST_DIR:?run tests through tests/run}
