@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the journal's live entries would make of the pool: every block they name must be free in the committed image and be named once; the catalog with their
+ * changes in it must be as consistent as the committed one.
+ */
+#include <stdlib.h>
+
+#include "ck.h"
+
+struct replay {
+	struct ck *ck;
+	struct ck_journal *j;
+	struct ck_entry **sorted;	/* catalog entries by key, then age */
+	size_t count;
+	size_t at;
+	struct ck_catalog cat;
+};
+
+static u64 be64_at(const u8 *p)
+{
+	__be64 v;
+
+	memcpy(&v, p, sizeof(v));
+	return be64_to_cpu(v);
+}
+
+/* ------------------------------------------------------------------ map entries */
+
+/* The newest V record of the volume before entry `end`, else the committed one. False: there is no such volume. */
+static bool vol_then(struct ck *ck, u64 id, size_t end, u64 *size, u64 *frozen, bool *deleted)
+{
+	struct ck_vol *v = ck_catalog_vol(&ck->cat, id);
+	struct lb_vol_record rec;
+	size_t i;
+
+	for (i = end; i-- > 0; ) {
+		struct ck_entry *e = &ck->journal.entries[i];
+
+		if (e->map || e->key[0] != LB_KEY_VOL || e->key_len != 9 || be64_at(e->key + 1) != id)
+			continue;
+		if (e->remove || e->value_len < sizeof(rec))
+			return false;
+		memcpy(&rec, e->key + e->key_len, sizeof(rec));
+		*size = le64_to_cpu(rec.size_blocks);
+		*frozen = le64_to_cpu(rec.frozen);
+		*deleted = le32_to_cpu(rec.state) == LB_VOL_DELETED;
+		return true;
+	}
+	if (!v || !v->has_vol)
+		return false;
+	*size = v->size;
+	*frozen = v->frozen;
+	*deleted = v->state == LB_VOL_DELETED;
+	return true;
+}
+
+/* Is the block at this place what an earlier entry said already? */
+static bool said_before(const struct ck_journal *j, const struct ck_entry *e, u64 block)
+{
+	size_t i;
+
+	for (i = 0; i < e->seq; i++) {
+		const struct ck_entry *o = &j->entries[i];
+
+		if (o->map && o->pblk != LB_PBLK_HOLE && block >= o->pblk && block - o->pblk < o->len)
+			return o->volume == e->volume && o->lblk - o->pblk == e->lblk - e->pblk;
+	}
+	return false;
+}
+
+static int judge_blocks(struct replay *r, const struct ck_entry *e, struct blockset *named)
+{
+	struct ck *ck = r->ck;
+	struct ck_where at = CK_VOL_AT(e->volume, e->pblk);
+	u64 i;
+
+	if (e->pblk >= ck->total || e->len > ck->total - e->pblk) {
+		ck_tell(ck, LBCK_ENTRY_RANGE, at, "volume %llu, %llu blocks at %llu: %llu", (unsigned long long)e->volume,
+			(unsigned long long)e->len, (unsigned long long)e->lblk, (unsigned long long)e->pblk);
+		return 0;
+	}
+	for (i = 0; i < e->len; i++) {
+		int err = blockset_add(named, e->pblk + i);
+
+		if (err < 0)
+			return err;
+		if (err && !said_before(r->j, e, e->pblk + i))
+			ck_tell(ck, LBCK_ENTRY_TWICE, at, "block %llu for volume %llu's %llu", (unsigned long long)(e->pblk + i),
+				(unsigned long long)e->volume, (unsigned long long)(e->lblk + i));
+		if (blockset_has(&ck->used, e->pblk + i))
+			ck_tell(ck, LBCK_ENTRY_IN_USE, at, "block %llu for volume %llu's %llu", (unsigned long long)(e->pblk + i),
+				(unsigned long long)e->volume, (unsigned long long)(e->lblk + i));
+	}
+	return 0;
+}
+
+static int judge_map(struct replay *r, const struct ck_entry *e, struct blockset *named)
+{
+	struct ck_where at = CK_VOL_AT(e->volume, e->pblk);
+	u64 size = 0, frozen = 0;
+	bool deleted = false;
+
+	if (!vol_then(r->ck, e->volume, e->seq, &size, &frozen, &deleted)) {
+		ck_tell(r->ck, LBCK_ENTRY_VOLUME, at, "there is no volume %llu", (unsigned long long)e->volume);
+		return 0;
+	}
+	if (frozen && frozen <= r->ck->gen)
+		ck_tell(r->ck, LBCK_ENTRY_VOLUME, at, "volume %llu is frozen", (unsigned long long)e->volume);
+	if (e->pblk == LB_PBLK_HOLE)
+		return 0;
+	if (!deleted && e->lblk + e->len > size)
+		ck_tell(r->ck, LBCK_ENTRY_RANGE, at, "volume %llu has %llu blocks and gets some at [%llu, %llu)",
+			(unsigned long long)e->volume, (unsigned long long)size, (unsigned long long)e->lblk,
+			(unsigned long long)(e->lblk + e->len));
+	return judge_blocks(r, e, named);
+}
+
+/* ------------------------------------------------------------------ the catalog after it */
+
+static int cmp_entry(const void *a, const void *b)
+{
+	const struct ck_entry *x = *(struct ck_entry *const *)a, *y = *(struct ck_entry *const *)b;
+	int r = ck_key_cmp(x->key, x->key_len, y->key, y->key_len);
+
+	return r ? r : (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* The journal's changes with keys below this one (NULL: all that are left) are items now. *same: it changes this very key. */
+static int feed_before(struct replay *r, const u8 *key, u32 key_len, bool *same)
+{
+	*same = false;
+	for (; r->at < r->count; r->at++) {
+		struct ck_entry *e = r->sorted[r->at], *next = r->at + 1 < r->count ? r->sorted[r->at + 1] : NULL;
+		int c = key ? ck_key_cmp(e->key, e->key_len, key, key_len) : -1, err;
+
+		if (c > 0)
+			return 0;
+		if (c == 0)
+			*same = true;
+		if (next && !ck_key_cmp(e->key, e->key_len, next->key, next->key_len))
+			continue;	/* changed again later */
+		if (e->remove)
+			continue;
+		err = ck_catalog_item(&r->cat, e->key, e->key_len, e->key + e->key_len, e->value_len);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int merge_item(void *arg, const u8 *key, u32 key_len, const u8 *value, u32 value_len)
+{
+	struct replay *r = arg;
+	bool same;
+	int err = feed_before(r, key, key_len, &same);
+
+	return err || same ? err : ck_catalog_item(&r->cat, key, key_len, value, value_len);
+}
+
+/* A volume that is not committed yet begins with its parent's map, or with none. */
+static void judge_new_roots(struct replay *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->cat.vol_count; i++) {
+		struct ck_vol *v = &r->cat.vols[i];
+
+		if (!v->has_map || ck_catalog_vol(&r->ck->cat, v->id) || v->root.addr == (v->parent ? v->parent->root.addr : 0))
+			continue;
+		ck_tell(r->ck, LBCK_ENTRY_ROOT, CK_VOL_AT(v->id, v->root.addr), "volume %llu begins at block %llu, its parent at %llu",
+			(unsigned long long)v->id, (unsigned long long)v->root.addr,
+			(unsigned long long)(v->parent ? v->parent->root.addr : 0));
+	}
+}
+
+static int judge_catalog(struct replay *r)
+{
+	bool same;
+	size_t i;
+	int err;
+
+	r->sorted = calloc(r->j->count, sizeof(*r->sorted));
+	if (!r->sorted)
+		return -ENOMEM;
+	for (i = 0; i < r->j->count; i++)
+		if (!r->j->entries[i].map)
+			r->sorted[r->count++] = &r->j->entries[i];
+	if (!r->count)
+		return 0;
+	qsort(r->sorted, r->count, sizeof(*r->sorted), cmp_entry);
+	err = ck_catalog_walk(r->ck, false, merge_item, r);
+	if (!err)
+		err = feed_before(r, NULL, 0, &same);
+	if (!err)
+		err = ck_catalog_finish(&r->cat);
+	if (!err)
+		judge_new_roots(r);
+	return err;
+}
+
+int ck_replay_judge(struct ck *ck)
+{
+	struct replay r = { .ck = ck, .j = &ck->journal, .cat = { .ck = ck, .when = " (after replay)" } };
+	struct blockset named;
+	size_t i;
+	int err;
+
+	if (!r.j->count)
+		return 0;
+	err = blockset_init(&named, ck->total);
+	for (i = 0; i < r.j->count && !err; i++) {
+		struct ck_entry *e = &r.j->entries[i];
+
+		if (e->gen > ck->gen + 2)
+			ck_tell(ck, LBCK_ENTRY_GEN, CK_VOL(e->volume), "generation %llu; the superblock's is %llu",
+				(unsigned long long)e->gen, (unsigned long long)ck->gen);
+		if (e->map)
+			err = judge_map(&r, e, &named);
+	}
+	if (!err)
+		err = judge_catalog(&r);
+	blockset_free(&named);
+	ck_catalog_free(&r.cat);
+	free(r.sorted);
+	return err;
+}
