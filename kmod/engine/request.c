@@ -1,0 +1,810 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests on volumes. Two kinds:
+ *
+ *   by the journal   create, child of a frozen volume, remove, rename, growing, quota, attributes: the changes go into the catalog's memtable
+ *                    and, as one group, into the journal; the request returns when that is durable
+ *   by a commit      snapshot of a writable volume, freeze, rollback, shrink: they take effect at the instant of a seal (struct lb_cut) and are durable with
+ *                    that commit
+ *
+ * Either way all of a request is found after a crash, or nothing. catalog.mutex makes requests follow each other; the journal keeps their order.
+ */
+#include "pool_priv.h"
+
+/* ------------------------------------------------------------------ checks and charges */
+
+int lb_request_charge(struct lb_pool *p, u64 items, bool use_reserve)
+{
+	u64 blocks;
+	int err;
+
+	port_mutex_assert_held(&p->catalog.mutex);
+	/* Every catalog node has two copies. */
+	blocks = 2 * lb_cat_merge_worst(p->catalog.nodes, p->catalog.root.level + 1, items);
+	err = lb_space_charge(p->space, blocks, use_reserve);
+	if (!err)
+		p->catalog.charge += blocks;
+	return err;
+}
+
+static int check_name(struct lb_name name)
+{
+	u32 i;
+
+	if (!name.len || name.len > 255)
+		return -EINVAL;
+	if (name.s[0] == '.' && (name.len == 1 || (name.len == 2 && name.s[1] == '.')))
+		return -EINVAL;
+	for (i = 0; i < name.len; i++)
+		if ((u8)name.s[i] < 0x20 || name.s[i] == 0x7f || name.s[i] == '/')
+			return -EINVAL;
+	return 0;
+}
+
+static int name_is_free(struct lb_pool *p, struct lb_name name)
+{
+	struct lb_name_record rec;
+	u8 key[LB_CAT_KEY_MAX];
+	u32 len = sizeof(rec);
+	int err = check_name(name);
+
+	if (err)
+		return err;
+	err = lb_cat_get(p, LB_CAT_ALL, key, lb_key_name(key, name.s, name.len), &rec, &len);
+	if (err == -ENOENT)
+		return 0;
+	return err ? err : -EEXIST;
+}
+
+/* A live volume's record. */
+static int get_live(struct lb_pool *p, u64 id, struct lb_vol_full *v)
+{
+	int err = lb_cat_vol(p, LB_CAT_ALL, id, v);
+
+	if (!err && le32_to_cpu(v->rec.state) != LB_VOL_LIVE)
+		err = -ENOENT;
+	return err;
+}
+
+static bool size_ok(u64 blocks)
+{
+	return blocks && blocks <= LB_LBLK_MAX / 2 + 1;
+}
+
+static void set_name(struct lb_vol_full *v, struct lb_name name)
+{
+	v->rec.name_len = cpu_to_le16((u16)name.len);
+	memcpy(v->name, name.s, name.len);
+	v->name[name.len] = 0;
+}
+
+/* Apply l, for which space is charged, and wait until it is durable. Called with catalog.mutex held; releases it. */
+static int request_commit(struct lb_pool *p, struct lb_kvlist *l)
+{
+	struct lb_journal_tx tx = { .kvs = l, .gen = p->active_gen };
+	u64 ticket;
+	int err = lb_kvtable_apply(p->catalog.active, l);
+
+	if (!err)
+		lb_journal_tx_queue(p, &tx, &ticket);
+	port_mutex_unlock(&p->catalog.mutex);
+	return err ? err : lb_journal_wait(p, ticket);
+}
+
+static void event_named(struct lb_pool *p, enum lb_event_type type, u64 vol, u64 arg, struct lb_name name)
+{
+	char text[256];
+
+	memcpy(text, name.s, name.len);
+	text[name.len] = 0;
+	lb_pool_event(p, type, vol, arg, text);
+}
+
+/* Room for a request that found none: what is freed but not yet usable. */
+static void request_make_room(struct lb_pool *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < 8; i++) {
+		u64 before = lb_space_free_blocks(p->space);
+
+		if (lb_commit(p, NULL))
+			return;
+		lb_reclaim_all(p);
+		if (lb_space_free_blocks(p->space) <= before && !p->maintenance)
+			return;
+	}
+}
+
+/* ------------------------------------------------------------------ create and child */
+
+static int stage_volume(struct lb_pool *p, const struct lb_vol_full *v, const struct lb_map_record *m, const struct lb_tx *tx, struct lb_kvlist *l)
+{
+	u64 id = le64_to_cpu(v->rec.id);
+	int err = lb_put_vol(l, v);
+
+	if (!err)
+		err = lb_put_map(l, id, m);
+	if (!err)
+		err = lb_put_name(l, v->name, le16_to_cpu(v->rec.name_len), id);
+	if (!err)
+		err = lb_put_child(l, le64_to_cpu(m->parent), id);
+	if (!err)
+		err = lb_attr_stage(p, tx, id, l);
+	return err;
+}
+
+static void new_record(struct lb_vol_full *v, u64 id, struct lb_name name, u64 size_blocks, u64 quota)
+{
+	memset(v, 0, sizeof(*v));
+	v->rec.id = cpu_to_le64(id);
+	v->rec.size_blocks = cpu_to_le64(size_blocks);
+	v->rec.quota_blocks = cpu_to_le64(quota);
+	v->rec.created = cpu_to_le64(port_wall_s());
+	v->rec.state = cpu_to_le32(LB_VOL_LIVE);
+	set_name(v, name);
+}
+
+/* Called with catalog.mutex held; releases it. */
+static int add_volume(struct lb_pool *p, struct lb_vol_full *v, const struct lb_map_record *m, const struct lb_tx *tx, u64 *id)
+{
+	struct lb_kvlist l;
+	int err;
+
+	lb_kvlist_init(&l);
+	err = stage_volume(p, v, m, tx, &l);
+	if (!err)
+		err = lb_request_charge(p, l.count, false);
+	if (err) {
+		port_mutex_unlock(&p->catalog.mutex);
+	} else {
+		*id = p->next_volume++;
+		p->visible_count++;
+		err = request_commit(p, &l);
+		if (err) {
+			port_mutex_lock(&p->catalog.mutex);
+			p->visible_count--;
+			port_mutex_unlock(&p->catalog.mutex);
+		}
+	}
+	lb_kvlist_free(&l);
+	return err;
+}
+
+static int create_once(struct lb_pool *p, struct lb_name name, u64 size_blocks, u64 quota, const struct lb_tx *tx, u64 *id)
+{
+	struct lb_map_record m = { .nodes = 0 };
+	struct lb_vol_full v;
+	int err;
+
+	port_mutex_lock(&p->catalog.mutex);
+	err = name_is_free(p, name);
+	if (err) {
+		port_mutex_unlock(&p->catalog.mutex);
+		return err;
+	}
+	new_record(&v, p->next_volume, name, size_blocks, quota);
+	return add_volume(p, &v, &m, tx, id);
+}
+
+int lb_vol_create(struct lb_pool *p, struct lb_name name, u64 size_blocks, u64 quota, const struct lb_tx *tx, u64 *id)
+{
+	int err = lb_pool_check_writable(p);
+
+	if (!err && !size_ok(size_blocks))
+		err = -EINVAL;
+	if (err)
+		return err;
+	err = create_once(p, name, size_blocks, quota, tx, id);
+	if (err == -ENOSPC) {
+		request_make_room(p);
+		err = create_once(p, name, size_blocks, quota, tx, id);
+	}
+	if (!err)
+		event_named(p, LB_EV_VOL_CREATE, *id, 0, name);
+	return err;
+}
+
+static int child_once(struct lb_pool *p, u64 source, struct lb_name name, bool frozen, u64 quota, const struct lb_tx *tx, u64 *id)
+{
+	struct lb_map_record m;
+	struct lb_vol_full src, v;
+	int err;
+
+	port_mutex_lock(&p->catalog.mutex);
+	err = get_live(p, source, &src);
+	/* The freeze is not durable yet: wait for its commit (the caller comes again). */
+	if (!err && le64_to_cpu(src.rec.frozen) > p->gen)
+		err = -EAGAIN;
+	if (!err)
+		err = name_is_free(p, name);
+	if (!err)
+		err = lb_cat_map(p, LB_CAT_ALL, source, &m);
+	if (err) {
+		port_mutex_unlock(&p->catalog.mutex);
+		return err;
+	}
+	new_record(&v, p->next_volume, name, le64_to_cpu(src.rec.size_blocks), quota);
+	if (frozen)
+		v.rec.frozen = cpu_to_le64(p->gen);
+	m.parent = cpu_to_le64(source);
+	m.origin = src.rec.frozen;
+	m.low_origin = 0;
+	m.cursor = 0;
+	m.free_cursor = 0;
+	m.owned = 0;
+	return add_volume(p, &v, &m, tx, id);
+}
+
+static int make_child(struct lb_pool *p, u64 source, struct lb_name name, bool frozen, u64 quota, const struct lb_tx *tx, u64 *id)
+{
+	unsigned int tries;
+	int err = -EAGAIN;
+
+	for (tries = 0; tries < 3 && err == -EAGAIN; tries++) {
+		err = child_once(p, source, name, frozen, quota, tx, id);
+		if (err == -EAGAIN) {
+			port_mutex_lock(&p->commit_mutex);
+			port_mutex_unlock(&p->commit_mutex);
+		}
+	}
+	if (err == -ENOSPC) {
+		request_make_room(p);
+		err = child_once(p, source, name, frozen, quota, tx, id);
+	}
+	return err;
+}
+
+/* ------------------------------------------------------------------ cuts */
+
+struct cut_request {
+	u64 vol, other;			/* other: the snapshot made, or the one rolled back to */
+	struct lb_name name;
+	const struct lb_tx *tx;
+	u64 origin;			/* of the volume from now on */
+	struct lb_ref root;		/* rollback: the volume's root from now on */
+	u64 nodes;
+	u64 size_blocks, quota;
+	u64 hidden;			/* rollback: who takes over the old content */
+	u64 set;
+};
+
+static int load_for_cut(struct lb_pool *p, struct cut_request *r, struct lb_vol_full *v, struct lb_map_record *m)
+{
+	int err = get_live(p, r->vol, v);
+
+	if (!err && v->rec.frozen)
+		err = -EROFS;
+	if (!err)
+		err = lb_cat_map(p, LB_CAT_ALL, r->vol, m);
+	return err;
+}
+
+/*
+ * Snapshot of a writable volume V: S takes V's place under V's parent with all of V's content; V becomes S's child. The commit merges V's sealed
+ * memtable by V's old ownership; the root that results is S's and V's.
+ */
+static int snap_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l)
+{
+	struct cut_request *r = cut->arg;
+	struct lb_map_record m;
+	struct lb_vol_full v, s;
+	u64 parent;
+	int err = load_for_cut(p, r, &v, &m);
+
+	if (!err)
+		err = name_is_free(p, r->name);
+	if (err)
+		return err;
+	parent = le64_to_cpu(m.parent);
+	r->other = p->next_volume;
+	new_record(&s, r->other, r->name, le64_to_cpu(v.rec.size_blocks), 0);
+	s.rec.frozen = cpu_to_le64(p->active_gen);
+	r->origin = p->active_gen;
+	err = stage_volume(p, &s, &m, r->tx, l);
+	if (!err)
+		err = lb_del_child(l, parent, r->vol);
+	if (!err)
+		err = lb_put_child(l, r->other, r->vol);
+	if (!err)
+		err = lb_request_charge(p, l->count + 1, false);
+	if (!err) {
+		p->next_volume++;
+		p->visible_count++;
+	}
+	return err;
+}
+
+static void snap_sealed(struct lb_pool *p, struct lb_cut *cut)
+{
+	struct cut_request *r = cut->arg;
+	struct lb_vol *v = lb_vol_lookup(p, r->vol);
+	unsigned long flags;
+
+	if (!v)
+		return;
+	flags = port_spin_lock(&v->lock);
+	v->owner.origin = r->origin;
+	v->owner.low_origin = 0;
+	v->owner.cursor = 0;
+	v->change_seq++;
+	memset(v->clusters, 0, sizeof(v->clusters));
+	port_spin_unlock(&v->lock, flags);
+}
+
+static int snap_merged(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l)
+{
+	struct cut_request *r = cut->arg;
+	struct lb_vol *v = lb_vol_lookup(p, r->vol);
+	struct lb_map_record m;
+	int err = lb_cat_map(p, LB_CAT_SEALED, r->vol, &m);
+
+	if (!err)
+		err = lb_put_map(l, r->other, &m);
+	m.parent = cpu_to_le64(r->other);
+	m.origin = cpu_to_le64(r->origin);
+	m.low_origin = 0;
+	m.cursor = 0;
+	m.owned = 0;
+	if (!err)
+		err = lb_put_map(l, r->vol, &m);
+	if (v)
+		v->new_owned = 0;
+	return err;
+}
+
+static int snapshot_writable(struct lb_pool *p, u64 source, struct lb_name name, const struct lb_tx *tx, u64 *id)
+{
+	struct cut_request r = { .vol = source, .name = name, .tx = tx };
+	struct lb_cut cut = { .hold = source, .prepare = snap_prepare, .sealed = snap_sealed, .merged = snap_merged, .arg = &r };
+	int err = lb_commit_cut(p, &cut);
+
+	*id = r.other;
+	return err;
+}
+
+int lb_vol_snapshot(struct lb_pool *p, u64 source, struct lb_name name, bool frozen, u64 quota, const struct lb_tx *tx, u64 *id)
+{
+	struct lb_vol_full v;
+	int err = lb_pool_check_writable(p);
+
+	if (err)
+		return err;
+	port_mutex_lock(&p->catalog.mutex);
+	err = get_live(p, source, &v);
+	port_mutex_unlock(&p->catalog.mutex);
+	if (err)
+		return err;
+	if (v.rec.frozen)
+		err = make_child(p, source, name, frozen, quota, tx, id);
+	else
+		err = quota ? -EINVAL : snapshot_writable(p, source, name, tx, id);
+	if (!err)
+		event_named(p, LB_EV_VOL_SNAPSHOT, *id, source, name);
+	return err;
+}
+
+/* ------------------------------------------------------------------ freeze */
+
+static int stage_rename(struct lb_pool *p, struct lb_vol_full *v, struct lb_name name, struct lb_kvlist *l)
+{
+	u32 old_len = le16_to_cpu(v->rec.name_len);
+	int err;
+
+	if (!name.len || (name.len == old_len && !memcmp(name.s, v->name, old_len)))
+		return 0;
+	err = name_is_free(p, name);
+	if (!err)
+		err = lb_del_name(l, v->name, old_len);
+	if (!err)
+		err = lb_put_name(l, name.s, name.len, le64_to_cpu(v->rec.id));
+	if (!err)
+		set_name(v, name);
+	return err;
+}
+
+static int freeze_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l)
+{
+	struct cut_request *r = cut->arg;
+	struct lb_map_record m;
+	struct lb_vol_full v;
+	int err = load_for_cut(p, r, &v, &m);
+
+	if (!err)
+		err = stage_rename(p, &v, r->name, l);
+	if (err)
+		return err;
+	v.rec.frozen = cpu_to_le64(p->active_gen);
+	r->origin = p->active_gen;
+	err = lb_put_vol(l, &v);
+	if (!err)
+		err = lb_attr_stage(p, r->tx, 0, l);
+	if (!err)
+		err = lb_request_charge(p, l->count, false);
+	return err;
+}
+
+static void freeze_sealed(struct lb_pool *p, struct lb_cut *cut)
+{
+	struct cut_request *r = cut->arg;
+	struct lb_vol *v = lb_vol_lookup(p, r->vol);
+
+	if (v)
+		WRITE_ONCE(v->frozen, r->origin);
+}
+
+int lb_vol_freeze(struct lb_pool *p, u64 id, struct lb_name name, const struct lb_tx *tx)
+{
+	struct cut_request r = { .vol = id, .name = name, .tx = tx };
+	struct lb_cut cut = { .hold = id, .prepare = freeze_prepare, .sealed = freeze_sealed, .arg = &r };
+	int err = lb_pool_check_writable(p);
+
+	if (!err)
+		err = lb_commit_cut(p, &cut);
+	if (!err)
+		event_named(p, LB_EV_VOL_FREEZE, id, 0, name);
+	return err;
+}
+
+/* ------------------------------------------------------------------ rollback */
+
+/* Is `ancestor` a live one of the volume's? 0, -EINVAL. */
+static int check_ancestor(struct lb_pool *p, u64 parent, u64 ancestor)
+{
+	struct lb_map_record m;
+	int err;
+
+	while (parent && parent != ancestor) {
+		err = lb_cat_map(p, LB_CAT_ALL, parent, &m);
+		if (err)
+			return err;
+		parent = le64_to_cpu(m.parent);
+	}
+	return parent ? 0 : -EINVAL;
+}
+
+static bool vol_is_open(struct lb_pool *p, u64 id)
+{
+	unsigned long flags;
+	struct lb_vol *v = lb_vol_lookup(p, id);
+	bool open;
+
+	if (!v)
+		return false;
+	flags = port_spin_lock(&p->lock);
+	open = v->open;
+	port_spin_unlock(&p->lock, flags);
+	return open;
+}
+
+/* V's old content goes to a hidden volume in V's old place; V becomes an empty child of the snapshot. */
+static int rollback_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l)
+{
+	struct cut_request *r = cut->arg;
+	struct lb_map_record m, sm;
+	struct lb_vol_full v, s, h;
+	int err = load_for_cut(p, r, &v, &m);
+
+	if (!err)
+		err = get_live(p, r->other, &s);
+	if (err == -ENOENT)
+		err = -EINVAL;
+	if (!err)
+		err = check_ancestor(p, le64_to_cpu(m.parent), r->other);
+	if (!err)
+		err = lb_cat_map(p, LB_CAT_ALL, r->other, &sm);
+	if (err)
+		return err;
+	r->hidden = p->next_volume;
+	r->origin = le64_to_cpu(s.rec.frozen);
+	r->root = lb_ref_decode(&sm.root);
+	r->nodes = le64_to_cpu(sm.nodes);
+	r->size_blocks = le64_to_cpu(s.rec.size_blocks);
+	new_record(&h, r->hidden, (struct lb_name){ .s = "", .len = 0 }, le64_to_cpu(v.rec.size_blocks), 0);
+	h.rec.state = cpu_to_le32(LB_VOL_DELETED);
+	v.rec.size_blocks = s.rec.size_blocks;
+	err = lb_put_vol(l, &v);
+	if (!err)
+		err = lb_put_vol(l, &h);
+	if (!err)
+		err = lb_put_map(l, r->hidden, &m);
+	if (!err)
+		err = lb_del_child(l, le64_to_cpu(m.parent), r->vol);
+	if (!err)
+		err = lb_put_child(l, le64_to_cpu(m.parent), r->hidden);
+	if (!err)
+		err = lb_put_child(l, r->other, r->vol);
+	if (!err)
+		err = lb_request_charge(p, l->count + 1, true);
+	if (!err)
+		p->next_volume++;
+	return err;
+}
+
+static int rollback_merged(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l)
+{
+	struct cut_request *r = cut->arg;
+	struct lb_vol *v = lb_vol_lookup(p, r->vol);
+	struct lb_map_record m;
+	int err = lb_cat_map(p, LB_CAT_SEALED, r->vol, &m);
+
+	if (!err)
+		err = lb_put_map(l, r->hidden, &m);
+	memset(&m, 0, sizeof(m));
+	m.root = lb_ref_encode(&r->root);
+	m.nodes = cpu_to_le64(r->nodes);
+	m.parent = cpu_to_le64(r->other);
+	m.origin = cpu_to_le64(r->origin);
+	if (!err)
+		err = lb_put_map(l, r->vol, &m);
+	if (!err && v) {
+		unsigned long flags = port_spin_lock(&v->lock);
+
+		/* Nobody has it open, so nobody looks: the new view may be set before it is durable. */
+		v->owner = (struct lb_owner){ .vol = v->id, .origin = r->origin };
+		v->root = v->new_root = r->root;
+		v->nodes = v->new_nodes = r->nodes;
+		v->owned = v->new_owned = 0;
+		v->size_blocks = r->size_blocks;
+		port_spin_unlock(&v->lock, flags);
+	}
+	return err;
+}
+
+int lb_vol_rollback(struct lb_pool *p, u64 id, u64 snapshot)
+{
+	struct cut_request r = { .vol = id, .other = snapshot };
+	struct lb_cut cut = { .prepare = rollback_prepare, .merged = rollback_merged, .arg = &r };
+	struct lb_vol *v;
+	int err = lb_pool_check_writable(p);
+
+	/* Held open meanwhile, so that nobody looks at it half way. */
+	if (!err)
+		err = lb_vol_open(p, id, NULL, &v);
+	if (err)
+		return err == -EINVAL ? -ENOENT : err;
+	err = lb_commit_cut(p, &cut);
+	lb_vol_close(v);
+	if (err)
+		return err;
+	port_mutex_lock(&p->catalog.mutex);
+	err = lb_hidden_add(p, r.hidden);
+	port_mutex_unlock(&p->catalog.mutex);
+	lb_pool_kick(p, LB_KICK_COMMIT);
+	lb_pool_event(p, LB_EV_VOL_ROLLBACK, id, snapshot, NULL);
+	/* Without memory for the note, the old content is freed after the pool is opened again. */
+	return 0;
+}
+
+/* ------------------------------------------------------------------ remove */
+
+static void drop_memtable(struct lb_pool *p, u64 id)
+{
+	struct lb_vol *v = lb_vol_lookup(p, id);
+	unsigned long flags;
+	u64 entries;
+
+	if (!v)
+		return;
+	flags = port_spin_lock(&v->lock);
+	v->deleted = true;
+	entries = lb_vol_active(v)->entries;
+	lb_mem_drop_all(lb_vol_active(v));
+	port_atomic64_sub((s64)entries, &p->mem_entries);
+	port_spin_unlock(&v->lock, flags);
+}
+
+/* catalog.mutex held. */
+static int stage_remove(struct lb_pool *p, u64 id, bool if_no_children, const struct lb_tx *tx, struct lb_kvlist *l)
+{
+	struct lb_vol_full v;
+	unsigned int children;
+	u64 one;
+	int err = get_live(p, id, &v);
+
+	if (!err && vol_is_open(p, id))
+		err = -EBUSY;
+	if (!err && if_no_children) {
+		err = lb_cat_children(p, LB_CAT_ALL, id, 1, &children, &one);
+		if (!err && children)
+			err = -EBUSY;
+	}
+	if (!err)
+		err = lb_del_name(l, v.name, le16_to_cpu(v.rec.name_len));
+	if (err)
+		return err;
+	v.rec.state = cpu_to_le32(LB_VOL_DELETED);
+	v.rec.name_len = 0;
+	err = lb_put_vol(l, &v);
+	if (!err)
+		err = lb_attr_stage(p, tx, 0, l);
+	return err;
+}
+
+static int remove_once(struct lb_pool *p, u64 id, bool if_no_children, const struct lb_tx *tx)
+{
+	struct lb_kvlist l;
+	int err;
+
+	lb_kvlist_init(&l);
+	port_mutex_lock(&p->catalog.mutex);
+	err = stage_remove(p, id, if_no_children, tx, &l);
+	if (!err)
+		err = lb_request_charge(p, l.count, true);
+	if (!err)
+		err = lb_hidden_add(p, id);
+	if (err) {
+		port_mutex_unlock(&p->catalog.mutex);
+	} else {
+		p->visible_count--;
+		/* Nobody has it open, and the lookup of its record says deleted from here on. */
+		drop_memtable(p, id);
+		err = request_commit(p, &l);
+	}
+	lb_kvlist_free(&l);
+	return err;
+}
+
+int lb_vol_remove(struct lb_pool *p, u64 id, bool if_no_children, const struct lb_tx *tx)
+{
+	int err = lb_pool_check_writable(p);
+
+	if (err)
+		return err;
+	err = remove_once(p, id, if_no_children, tx);
+	if (err == -ENOSPC) {
+		request_make_room(p);
+		err = remove_once(p, id, if_no_children, tx);
+	}
+	if (err)
+		return err;
+	lb_pool_kick(p, LB_KICK_COMMIT);
+	lb_pool_event(p, LB_EV_VOL_REMOVE, id, 0, NULL);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ set */
+
+static int stage_set(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, const struct lb_tx *tx, struct lb_vol_full *v, struct lb_kvlist *l)
+{
+	int err = 0;
+
+	if (id) {
+		err = get_live(p, id, v);
+		if (!err && v->rec.frozen && (ch->set & (LB_SET_SIZE | LB_SET_QUOTA)))
+			err = -EROFS;
+		if (!err && (ch->set & LB_SET_NAME))
+			err = check_name(ch->name);
+		if (!err && (ch->set & LB_SET_NAME))
+			err = stage_rename(p, v, ch->name, l);
+		if (err)
+			return err;
+		if (ch->set & LB_SET_SIZE)
+			v->rec.size_blocks = cpu_to_le64(ch->size_blocks);
+		if (ch->set & LB_SET_QUOTA)
+			v->rec.quota_blocks = cpu_to_le64(ch->quota);
+		if (ch->set)
+			err = lb_put_vol(l, v);
+	}
+	if (!err)
+		err = lb_attr_stage(p, tx, 0, l);
+	return err;
+}
+
+static void set_in_memory(struct lb_pool *p, u64 id, const struct lb_vol_change *ch)
+{
+	struct lb_vol *v = lb_vol_lookup(p, id);
+
+	if (!v)
+		return;
+	if (ch->set & LB_SET_SIZE)
+		WRITE_ONCE(v->size_blocks, ch->size_blocks);
+	if (ch->set & LB_SET_QUOTA)
+		WRITE_ONCE(v->quota, ch->quota);
+}
+
+static int set_by_journal(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, const struct lb_tx *tx)
+{
+	struct lb_vol_full v;
+	struct lb_kvlist l;
+	int err;
+
+	lb_kvlist_init(&l);
+	port_mutex_lock(&p->catalog.mutex);
+	err = stage_set(p, id, ch, tx, &v, &l);
+	if (!err && l.count)
+		err = lb_request_charge(p, l.count, false);
+	if (err || !l.count)
+		port_mutex_unlock(&p->catalog.mutex);
+	else
+		err = request_commit(p, &l);
+	lb_kvlist_free(&l);
+	return err;
+}
+
+struct shrink_request {
+	u64 id, from;
+	const struct lb_vol_change *ch;
+	const struct lb_tx *tx;
+	struct lb_mem_node *nodes[LB_MEM_NODES];
+};
+
+static int shrink_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l)
+{
+	struct shrink_request *r = cut->arg;
+	struct lb_vol_full v;
+	unsigned long flags;
+	struct lb_vol *vol;
+	unsigned int i;
+	int err = stage_set(p, r->id, r->ch, r->tx, &v, l);
+
+	if (!err)
+		err = lb_request_charge(p, l->count, true);
+	if (err)
+		return err;
+	vol = lb_vol_load(p, r->id, &err);
+	if (!vol)
+		return err;
+	for (i = 0; i < LB_MEM_NODES; i++) {
+		r->nodes[i] = lb_mem_node_alloc(PORT_WAIT);
+		if (!r->nodes[i])
+			return -ENOMEM;
+	}
+	flags = port_spin_lock(&vol->lock);
+	lb_vol_insert(vol, r->ch->size_blocks, LB_LBLK_MAX + 1 - r->ch->size_blocks, LB_PBLK_HOLE, true, r->nodes, 0);
+	vol->size_blocks = r->ch->size_blocks;
+	port_spin_unlock(&vol->lock, flags);
+	return 0;
+}
+
+static int shrink(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, const struct lb_tx *tx)
+{
+	struct shrink_request r = { .id = id, .ch = ch, .tx = tx };
+	struct lb_cut cut = { .hold = id, .prepare = shrink_prepare, .arg = &r };
+	unsigned int i;
+	int err = lb_commit_cut(p, &cut);
+
+	for (i = 0; i < LB_MEM_NODES; i++)
+		lb_mem_node_free(r.nodes[i]);
+	return err;
+}
+
+int lb_vol_set(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, const struct lb_tx *tx)
+{
+	static const struct lb_vol_change none;
+	struct lb_vol_full v;
+	struct lb_vol *vol;
+	u64 old = 0;
+	int err = lb_pool_check_writable(p);
+
+	if (!ch || !id)
+		ch = &none;
+	if (!err && (ch->set & LB_SET_SIZE)) {
+		port_mutex_lock(&p->catalog.mutex);
+		err = get_live(p, id, &v);
+		port_mutex_unlock(&p->catalog.mutex);
+		old = err ? 0 : le64_to_cpu(v.rec.size_blocks);
+		if (!err && (!size_ok(ch->size_blocks) || (ch->size_blocks < old && !(ch->set & LB_SET_SHRINK))))
+			err = -EINVAL;
+	}
+	if (err)
+		return err;
+	if ((ch->set & LB_SET_SIZE) && ch->size_blocks < old) {
+		err = shrink(p, id, ch, tx);
+	} else {
+		err = set_by_journal(p, id, ch, tx);
+		if (err == -ENOSPC) {
+			request_make_room(p);
+			err = set_by_journal(p, id, ch, tx);
+		}
+	}
+	if (err)
+		return err;
+	set_in_memory(p, id, ch);
+	vol = lb_vol_lookup(p, id);
+	if ((ch->set & LB_SET_SIZE) && vol && vol->open && p->ops->vol_resized)
+		p->ops->vol_resized(p->host, vol->vol_host, ch->size_blocks);
+	if (id)
+		lb_pool_event(p, LB_EV_VOL_CHANGE, id, 0, NULL);
+	return 0;
+}

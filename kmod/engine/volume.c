@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Volumes in memory: the hash, loading from the catalog, the look-up that every I/O begins with, and the one way into a memtable.
+ *
+ * A volume is in memory while it is open or has something in a memtable. vol->lock makes the two memtables, the committed root and the rule of
+ * ownership one view. The generation of an active memtable is fixed under pool->lock when it gets its first entry, where the seal also
+ * takes the dirty list and raises active_gen: so an entry is wholly of the sealed generation or of the next.
+ */
+#include "pool_priv.h"
+
+static struct lb_list *vol_bucket(struct lb_pool *p, u64 id)
+{
+	return &p->vols[id % LB_VOL_HASH];
+}
+
+static struct lb_vol *vol_find(struct lb_pool *p, u64 id)
+{
+	struct lb_vol *v;
+
+	lb_list_for_each_entry(v, vol_bucket(p, id), hash_link)
+		if (v->id == id)
+			return v;
+	return NULL;
+}
+
+struct lb_vol *lb_vol_lookup(struct lb_pool *p, u64 id)
+{
+	unsigned long flags = port_spin_lock(&p->lock);
+	struct lb_vol *v = vol_find(p, id);
+
+	port_spin_unlock(&p->lock, flags);
+	return v;
+}
+
+static struct lb_vol *vol_alloc(struct lb_pool *p, u64 id)
+{
+	struct lb_vol *v = port_alloc(sizeof(*v), PORT_WAIT);
+	unsigned int i;
+
+	if (!v)
+		return NULL;
+	v->pool = p;
+	v->id = id;
+	port_spin_init(&v->lock);
+	port_wait_init(&v->wait);
+	lb_list_init(&v->hash_link);
+	lb_list_init(&v->dirty_link);
+	lb_list_init(&v->seal_link);
+	lb_list_init(&v->want_link);
+	lb_list_init(&v->batch_link);
+	lb_list_init(&v->wide_locks);
+	lb_mem_init(&v->mt[0]);
+	lb_mem_init(&v->mt[1]);
+	for (i = 0; i < LB_LOCK_BUCKETS; i++)
+		lb_list_init(&v->locks[i]);
+	return v;
+}
+
+static void vol_set(struct lb_vol *v, const struct lb_vol_full *rec, const struct lb_map_record *map)
+{
+	v->size_blocks = le64_to_cpu(rec->rec.size_blocks);
+	v->quota = le64_to_cpu(rec->rec.quota_blocks);
+	v->frozen = le64_to_cpu(rec->rec.frozen);
+	v->deleted = le32_to_cpu(rec->rec.state) != LB_VOL_LIVE;
+	v->root = lb_ref_decode(&map->root);
+	v->nodes = le64_to_cpu(map->nodes);
+	v->owned = (s64)le64_to_cpu(map->owned);
+	v->owner.vol = v->id;
+	v->owner.origin = le64_to_cpu(map->origin);
+	v->owner.low_origin = le64_to_cpu(map->low_origin);
+	v->owner.cursor = le64_to_cpu(map->cursor);
+}
+
+/* Take over what the catalog says now (replay). A deleted volume's entries are dropped. */
+int lb_vol_refresh(struct lb_vol *v)
+{
+	struct lb_map_record map;
+	struct lb_vol_full rec;
+	unsigned long flags;
+	u64 before;
+	int err = lb_cat_vol(v->pool, LB_CAT_ALL, v->id, &rec);
+
+	if (!err)
+		err = lb_cat_map(v->pool, LB_CAT_ALL, v->id, &map);
+	if (err)
+		return err;
+	flags = port_spin_lock(&v->lock);
+	vol_set(v, &rec, &map);
+	if (v->deleted) {
+		before = lb_vol_active(v)->entries;
+		lb_mem_drop_all(lb_vol_active(v));
+		port_atomic64_sub((s64)before, &v->pool->mem_entries);
+	}
+	port_spin_unlock(&v->lock, flags);
+	return 0;
+}
+
+struct lb_vol *lb_vol_load(struct lb_pool *p, u64 id, int *err)
+{
+	struct lb_vol *v = lb_vol_lookup(p, id);
+	struct lb_map_record map;
+	struct lb_vol_full rec;
+	unsigned long flags;
+
+	port_mutex_assert_held(&p->catalog.mutex);
+	*err = 0;
+	if (v)
+		return v;
+	*err = lb_cat_vol(p, LB_CAT_ALL, id, &rec);
+	if (!*err)
+		*err = lb_cat_map(p, LB_CAT_ALL, id, &map);
+	if (*err)
+		return NULL;
+	v = vol_alloc(p, id);
+	if (!v) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	vol_set(v, &rec, &map);
+	flags = port_spin_lock(&p->lock);
+	lb_list_add(&v->hash_link, vol_bucket(p, id));
+	port_spin_unlock(&p->lock, flags);
+	return v;
+}
+
+static void vol_destroy(struct lb_vol *v)
+{
+	lb_list_del(&v->hash_link);
+	lb_list_del(&v->dirty_link);
+	lb_list_del(&v->seal_link);
+	lb_list_del(&v->want_link);
+	lb_list_del(&v->batch_link);
+	lb_mem_clear(&v->mt[0]);
+	lb_mem_clear(&v->mt[1]);
+	port_free(v);
+}
+
+void lb_vol_unload_idle(struct lb_vol *v)
+{
+	struct lb_pool *p = v->pool;
+	unsigned long flags = port_spin_lock(&p->lock);
+	bool idle = !v->open && !v->on_dirty && !v->on_sealed && !v->on_want && !v->on_batch && lb_mem_empty(&v->mt[0]) && lb_mem_empty(&v->mt[1]);
+
+	if (idle)
+		lb_list_del(&v->hash_link);
+	port_spin_unlock(&p->lock, flags);
+	if (idle)
+		vol_destroy(v);
+}
+
+void lb_vol_free_all(struct lb_pool *p)
+{
+	struct lb_vol *v, *next;
+	unsigned int i;
+
+	for (i = 0; i < LB_VOL_HASH; i++)
+		lb_list_for_each_entry_safe(v, next, &p->vols[i], hash_link)
+			vol_destroy(v);
+}
+
+/* ------------------------------------------------------------------ open and close */
+
+int lb_vol_open(struct lb_pool *p, u64 id, void *vol_host, struct lb_vol **out)
+{
+	struct lb_vol *v;
+	unsigned long flags;
+	int err;
+
+	port_mutex_lock(&p->catalog.mutex);
+	v = lb_vol_load(p, id, &err);
+	if (v && v->deleted) {
+		lb_vol_unload_idle(v);
+		err = -EINVAL;
+	} else if (v) {
+		flags = port_spin_lock(&p->lock);
+		if (v->open)
+			err = -EBUSY;
+		v->open = true;
+		port_spin_unlock(&p->lock, flags);
+		if (!err)
+			v->vol_host = vol_host;
+	}
+	port_mutex_unlock(&p->catalog.mutex);
+	if (!err)
+		*out = v;
+	return err;
+}
+
+void lb_vol_close(struct lb_vol *v)
+{
+	struct lb_pool *p = v->pool;
+	unsigned long flags;
+
+	/* The commit looks at idle volumes under catalog.mutex as well. */
+	port_mutex_lock(&p->catalog.mutex);
+	flags = port_spin_lock(&p->lock);
+	v->open = false;
+	port_spin_unlock(&p->lock, flags);
+	v->vol_host = NULL;
+	lb_vol_unload_idle(v);
+	port_mutex_unlock(&p->catalog.mutex);
+}
+
+u64 lb_vol_id(const struct lb_vol *v)
+{
+	return v->id;
+}
+
+u64 lb_vol_blocks(const struct lb_vol *v)
+{
+	return READ_ONCE(v->size_blocks);
+}
+
+bool lb_vol_writable(const struct lb_vol *v)
+{
+	return !READ_ONCE(v->frozen) && !v->pool->read_only;
+}
+
+int lb_io_enter(struct lb_vol *v)
+{
+	return port_gate_enter(&v->pool->gate);
+}
+
+void lb_io_leave(struct lb_vol *v, int idx)
+{
+	port_gate_leave(&v->pool->gate, idx);
+}
+
+/* ------------------------------------------------------------------ look-ups */
+
+/* True when the memtable has the answer; else *count is cut to where it next has something. */
+static bool look_memtable(const struct lb_memtable *mt, u64 lblk, u64 *count, struct lb_look *look)
+{
+	const struct lb_mem_node *n;
+
+	if (!mt->entries)
+		return false;
+	n = lb_mem_find(mt, lblk);
+	if (!n)
+		return false;
+	if (n->lblk > lblk) {
+		*count = min_t(u64, *count, n->lblk - lblk);
+		return false;
+	}
+	look->count = min_t(u64, *count, n->lblk + n->count - lblk);
+	look->pblk = n->pblk == LB_PBLK_HOLE ? LB_PBLK_HOLE : n->pblk + (lblk - n->lblk);
+	look->birth = mt->gen;
+	look->dirty = n->dirty;
+	return true;
+}
+
+int lb_vol_look(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struct lb_look *look)
+{
+	struct lb_extent_cpu e;
+	struct lb_owner owner;
+	struct lb_ref root;
+	unsigned long irq;
+	bool found, busy;
+	int err;
+
+	irq = port_spin_lock(&v->lock);
+	owner = v->owner;
+	busy = v->journal_busy;
+	if (lblk < owner.cursor)
+		count = min_t(u64, count, owner.cursor - lblk);
+	found = look_memtable(lb_vol_active(v), lblk, &count, look) || look_memtable(lb_vol_sealed(v), lblk, &count, look);
+	root = v->root;
+	port_spin_unlock(&v->lock, irq);
+
+	if (!found) {
+		err = lb_map_lookup(v->pool->cache, &root, lblk, count, flags, &e);
+		if (err)
+			return err;
+		look->count = e.count;
+		look->pblk = e.pblk;
+		look->birth = e.birth;
+		look->dirty = false;
+	} else if (busy) {
+		look->dirty = true;
+	}
+	look->owned = look->pblk != LB_PBLK_HOLE && look->birth > lb_owner_origin(&owner, lblk);
+	return 0;
+}
+
+int lb_read_map(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struct lb_mapping *m)
+{
+	struct lb_look look;
+	int err = lb_vol_look(v, lblk, count, flags, &look);
+
+	if (err)
+		return err;
+	m->pblk = look.pblk;
+	m->count = look.count;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ into the memtable */
+
+/*
+ * Metadata blocks that the merge of `changes` changes in mt can write. While a sealed table waits for its merge, the tree that the active
+ * one will meet may be larger by what that merge adds, and higher.
+ */
+u64 lb_vol_worst(struct lb_vol *v, const struct lb_memtable *mt, u64 changes)
+{
+	const struct lb_memtable *sealed = lb_vol_sealed(v);
+	u64 nodes = v->nodes;
+	u8 level = v->root.level > 2 ? v->root.level : 2;
+
+	if (!changes)
+		return 0;
+	if (mt != sealed)
+		nodes += sealed->charge;
+	/* One for the root's second copy. */
+	return lb_map_merge_worst(nodes, level + 1, changes) + 1;
+}
+
+/* What a further change adds at the most: the worst case grows no faster than it does for the first change. */
+u64 lb_vol_change_slack(struct lb_vol *v)
+{
+	u8 level = v->root.level > 2 ? v->root.level : 2;
+
+	return lb_map_merge_worst(1ULL << 40, level + 1, 1) + 1;
+}
+
+void lb_vol_note_dirty(struct lb_vol *v)
+{
+	struct lb_pool *p = v->pool;
+	unsigned long flags;
+
+	if (READ_ONCE(v->on_dirty) && lb_vol_active(v)->gen)
+		return;
+	flags = port_spin_lock(&p->lock);
+	if (!v->on_dirty) {
+		if (lb_list_empty(&p->dirty))
+			p->first_dirty_ns = port_now_ns();
+		v->on_dirty = true;
+		lb_list_add_tail(&v->dirty_link, &p->dirty);
+	}
+	if (!lb_vol_active(v)->gen)
+		lb_vol_active(v)->gen = p->active_gen;
+	port_spin_unlock(&p->lock, flags);
+}
+
+bool lb_vol_insert(struct lb_vol *v, u64 lblk, u64 count, u64 pblk, bool dirty, struct lb_mem_node *nodes[LB_MEM_NODES], u64 slack)
+{
+	struct lb_pool *p = v->pool;
+	struct lb_memtable *mt;
+	u64 before, worst, more;
+	bool ok;
+
+	port_assert_held(&v->lock);
+	lb_vol_note_dirty(v);
+	mt = lb_vol_active(v);
+	before = mt->entries;
+	ok = lb_mem_insert(mt, lblk, count, pblk, dirty, nodes);
+	v->change_seq++;
+	port_atomic64_add((s64)(mt->entries - before), &p->mem_entries);
+	worst = lb_vol_worst(v, mt, mt->entries);
+	more = worst > mt->charge ? worst - mt->charge : 0;
+	if (more < slack)
+		lb_space_uncharge(p->space, slack - more);
+	else if (more > slack && lb_space_charge(p->space, more - slack, true))
+		more = slack;	/* the standing reserve answers for the rest */
+	mt->charge += more;
+	return ok;
+}
