@@ -10,6 +10,8 @@
 VM_DISK_pool=${VM_DISK_pool-} VM_DISK_spare=${VM_DISK_spare-}
 export VM_DISK_pool VM_DISK_spare
 
+PATH=$PATH:/usr/libexec/layerblk-tests
+
 # pool_on DEVICE [OPTIONS]: a pool on a whole device; sets POOL and POOL_DEV.
 pool_on() {
 	local dev=$1
