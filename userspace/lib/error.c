@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include "internal.h"
 
+/* So that a hint can pass the code on when the caller wanted no object: both are called in one breath. */
+static _Thread_local int last_code;
+
 static void copy_cut(char *to, size_t size, const char *from)
 {
 	size_t len = from ? strnlen(from, size - 1) : 0;
@@ -18,6 +21,7 @@ int layerblk_error_set(struct layerblk_error *err, int code, const char *what, c
 {
 	va_list args;
 
+	last_code = code;
 	if (!err)
 		return -code;
 	err->code = code;
@@ -35,7 +39,7 @@ int layerblk_error_hint(struct layerblk_error *err, const char *format, ...)
 	va_list args;
 
 	if (!err)
-		return 0;
+		return -last_code;
 	va_start(args, format);
 	vsnprintf(err->hint, sizeof(err->hint), format, args);
 	va_end(args);

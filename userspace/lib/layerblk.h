@@ -55,7 +55,7 @@ struct layerblk_error {
 int layerblk_error_set(struct layerblk_error *err, int code, const char *what, const char *subject,
 		       const char *why_format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Adds what to do next to a recorded failure; err may be NULL. Gives -err->code (0 for NULL). */
+/* Adds what to do next to the failure just recorded; err may be NULL there and here. Gives its -code, too. */
 int layerblk_error_hint(struct layerblk_error *err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
