@@ -12,9 +12,11 @@
 #include "filesystem.h"
 #include "ref.h"
 #include "report.h"
+#include "wait.h"
 #include "work.h"
 
 #define WORK_DIR	RUN_DIR "/work"
+#define WAIT_MS		15000
 
 void random_hex(char *text, size_t bytes)
 {
@@ -38,7 +40,7 @@ int pool_lock(const struct pool *pool, int *fd, struct layerblk_error *err)
 
 	if (rc)
 		return rc;
-	snprintf(path, sizeof(path), "%s/%s.pool", WORK_DIR, uuid_text(pool->uuid, text));
+	snprintf(path, sizeof(path), "%s/%s@pool", WORK_DIR, uuid_text(pool->uuid, text));
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (*fd < 0)
 		return layerblk_error_set(err, errno, "lock", path, "%s", strerror(errno));
@@ -94,6 +96,17 @@ int work_begin(const struct pool *pool, const char *name, struct work *work, str
 			return 0;
 		close(work->lock);	/* its last holder removed it in between */
 	}
+}
+
+int work_wait(const struct pool *pool, const char *name, struct work *work, struct layerblk_error *err)
+{
+	struct wait wait = wait_begin(WAIT_MS);
+	int rc;
+
+	do
+		rc = work_begin(pool, name, work, err);
+	while (rc == -EBUSY && wait_again(&wait));
+	return rc;
 }
 
 void work_enter(struct layerblk_attrs *attrs, const char *name, const char *kind)

@@ -31,6 +31,8 @@ int pool_lock(const struct pool *pool, int *fd, struct layerblk_error *err);
 
 /* Takes the lock of a volume that is about to be made. -EBUSY when another process holds it. */
 int work_begin(const struct pool *pool, const char *name, struct work *work, struct layerblk_error *err);
+/* As work_begin(), but waits (about 15 s) for the process that holds it to let go. */
+int work_wait(const struct pool *pool, const char *name, struct work *work, struct layerblk_error *err);
 /* Adds the entry, or its removal, to a transaction. kind: which clean function it is for. */
 void work_enter(struct layerblk_attrs *attrs, const char *name, const char *kind);
 void work_leave(struct layerblk_attrs *attrs, const char *name);
