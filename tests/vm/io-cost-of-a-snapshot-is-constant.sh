@@ -25,7 +25,7 @@ cost() {
 	for i in 1 2 3 4 5 6; do
 		before=$(counters)
 		layerctl snapshot "$1" "$2$i" >/dev/null
-		now=$(paste -d- <(counters) <(echo "$before") | bc | paste -sd' ')
+		now=$(paste <(counters) <(echo "$before") | awk '{printf "%s%d", (NR > 1 ? " " : ""), $1 - $2}')
 		# The first one warms what is cached.
 		[ "$i" = 1 ] || best=$(printf '%s\n' ${best:+"$best"} "$now" | sort -n -k3 -k4 | head -n 1)
 	done

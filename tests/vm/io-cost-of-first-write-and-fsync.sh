@@ -19,6 +19,7 @@ block_write "$d" 200 warm
 sync "$d"
 
 # cost COMMAND...: sets the change of each counter.
+reads=0 read_sectors=0 writes=0 write_sectors=0 flushes=0
 cost() {
 	local c
 	local -A before
@@ -37,7 +38,6 @@ cost() {
 	commits=$(($(status .counters.commits) - commits))
 	journal=$(($(status .counters.journal_writes) - journal))
 	COMMITS=$commits JOURNAL=$journal
-	# shellcheck disable=SC2154 # set by printf -v
 	echo "    $*: reads $reads, writes $writes, sectors written $write_sectors, flushes $flushes, commits $COMMITS, journal writes $JOURNAL"
 }
 # write BLOCK [BYTES]: from memory, O_DIRECT, nothing else.
