@@ -89,11 +89,13 @@ static int path_down(struct lb_cache *c, struct cat_path *p, struct lb_ref ref, 
 /* From a leaf that is used up to the first item of the next one. */
 static int path_next_leaf(struct lb_cache *c, struct cat_path *p)
 {
+	const u8 none = 0;
+
 	while (p->depth) {
 		struct lb_cnode *cn = p->at[p->depth - 1].cn;
 
 		if (lb_node_level(cn->node) && ++p->at[p->depth - 1].i < lb_node_count(cn->node))
-			return path_down(c, p, lb_node_child(cn->node, LB_TREE_CATALOG, p->at[p->depth - 1].i), NULL, 0);
+			return path_down(c, p, lb_node_child(cn->node, LB_TREE_CATALOG, p->at[p->depth - 1].i), &none, 0);
 		lb_cache_put(c, cn);
 		p->depth--;
 	}

@@ -30,6 +30,7 @@ struct model {
 struct world {
 	struct lab *lab;
 	u64 size;		/* blocks of a volume */
+	unsigned int budget;	/* of a step, at the most */
 	struct model now, saved;
 	u32 *want;
 	struct lab_changes ch;
@@ -148,25 +149,30 @@ static void requests(struct world *w)
 	struct model *m = &w->now;
 	int i;
 
-	if (!lab_rand(6)) {
+	if (!lab_rand(8)) {
 		i = pick(m, FROZEN, FROZEN);
 		if (i >= 0)
 			new_vol(w, i);
 	}
-	if (!lab_rand(5)) {
+	if (!lab_rand(4)) {
 		i = pick(m, WRITABLE, WRITABLE);
 		if (i >= 0)
 			snapshot_writable(w, i);
 	}
-	if (!lab_rand(10)) {
+	if (!lab_rand(20)) {
 		i = pick(m, WRITABLE, WRITABLE);
 		if (i >= 0) {
 			m->v[i].state = FROZEN;
 			m->v[i].frozen = w->lab->gen;
 		}
 	}
-	if (!lab_rand(6)) {
-		i = pick(m, WRITABLE, FROZEN);
+	if (!lab_rand(5)) {
+		i = pick(m, FROZEN, FROZEN);
+		if (i >= 0)
+			remove_vol(w, i);
+	}
+	if (!lab_rand(25)) {
+		i = pick(m, WRITABLE, WRITABLE);
 		if (i >= 0)
 			remove_vol(w, i);
 	}
@@ -197,10 +203,11 @@ static u64 mapped_end(const struct world *w, const struct vol *v)
 static void choose_changes(struct world *w, int i)
 {
 	const struct vol *v = &w->now.v[i];
-	u64 n = 1 + lab_rand(lab_rand(4) ? 60 : 1500), k, at;
+	u64 n = 1 + lab_rand(lab_rand(4) ? 60 : w->size / 4), k, at;
+	bool first = !v->t.root.addr && lab_rand(4);
 
 	mark(w, 0, w->size, SAME);
-	switch (lab_rand(11)) {
+	switch (first ? 5 + lab_rand(2) * 6 : lab_rand(12)) {
 	case 0:		/* random blocks, everywhere */
 	case 1:
 		for (k = 0; k < n; k++)
@@ -219,8 +226,8 @@ static void choose_changes(struct world *w, int i)
 			mark(w, at, 1, WRITE);
 		break;
 	case 5:		/* every other block of a part */
-		at = lab_rand(w->size);
-		for (k = 0; k < 4 * n; k++)
+		at = first ? 0 : lab_rand(w->size);
+		for (k = 0; k < (first ? w->size : 2 * n); k++)
 			mark(w, at + 2 * k, 1, WRITE);
 		break;
 	case 6:		/* small holes */
@@ -242,6 +249,10 @@ static void choose_changes(struct world *w, int i)
 		break;
 	case 9:		/* the tail goes */
 		mark(w, mapped_end(w, v) - lab_rand(mapped_end(w, v) + 1), w->size, 0);
+		break;
+	case 10:	/* a third of all */
+		for (k = 0; k < w->size / 3; k++)
+			mark(w, lab_rand(w->size), 1, WRITE);
 		break;
 	default:	/* near one place */
 		at = lab_rand(w->size);
@@ -341,7 +352,7 @@ static void free_step(struct world *w, int i)
 	struct vol *v = &w->now.v[i];
 	u64 from = v->free_cursor, freed = 0, model = 0, k;
 
-	assert_int_equal(lb_map_free_step(&w->lab->w, &v->t.root, v->origin, &v->free_cursor, 1 + (unsigned int)lab_rand(40), &freed), 0);
+	assert_int_equal(lb_map_free_step(&w->lab->w, &v->t.root, v->origin, &v->free_cursor, 1 + (unsigned int)lab_rand(w->budget), &freed), 0);
 	assert_true(v->free_cursor > from);
 	for (k = from; k < w->size && k < v->free_cursor; k++)
 		if (v->map[k] && w->now.owner[v->map[k]] == i + 1) {
@@ -379,7 +390,7 @@ static void collapse_step(struct world *w, int p, int c)
 	u64 from = cv->cursor, freed = 0, model = 0, k;
 
 	cv->low_origin = pv->origin;
-	assert_int_equal(lb_map_collapse_step(&w->lab->w, &pv->t.root, pv->origin, &cv->t.root, &cv->cursor, 1 + (unsigned int)lab_rand(40), &freed), 0);
+	assert_int_equal(lb_map_collapse_step(&w->lab->w, &pv->t.root, pv->origin, &cv->t.root, &cv->cursor, 1 + (unsigned int)lab_rand(w->budget), &freed), 0);
 	assert_true(cv->cursor > from);
 	for (k = from; k < w->size && k < cv->cursor; k++) {
 		u32 b = pv->map[k];
@@ -577,9 +588,9 @@ static void one_commit(struct world *w)
 	w->aborts++;
 }
 
-static void history(u64 seed, u64 size, u64 blocks, unsigned int commits, u64 cache_bytes)
+static void history(u64 seed, u64 size, u64 blocks, unsigned int commits, unsigned int budget)
 {
-	struct world w = { .lab = lab_new(blocks, cache_bytes), .size = size };
+	struct world w = { .lab = lab_new(blocks, 64 * size), .size = size, .budget = budget };
 	unsigned int n;
 	int i;
 
@@ -634,7 +645,7 @@ static void test_small(void **state)
 
 	(void)state;
 	for (i = 0; i < rounds; i++)
-		history(seed ? seed + i : 1 + i, 3000, 3 * LB_REGION_BLOCKS, 120, 1 << 20);
+		history(seed ? seed + i : 1 + i, 3000, 3 * LB_REGION_BLOCKS, 200, 6);
 }
 
 static void test_large(void **state)
@@ -643,7 +654,7 @@ static void test_large(void **state)
 
 	(void)state;
 	for (i = 0; i < rounds; i++)
-		history(seed ? seed + i : 1000 + i, 40000, 20 * LB_REGION_BLOCKS, 60, 4 << 20);
+		history(seed ? seed + i : 1000 + i, 48000, 16 * LB_REGION_BLOCKS, 60, 60);
 }
 
 int main(void)
