@@ -9,7 +9,7 @@ static int catalog_item(void *arg, const u8 *key, u32 key_len, const u8 *value, 
 	return ck_catalog_item(arg, key, key_len, value, value_len);
 }
 
-static int ck_begin(struct ck *ck)
+int ck_begin(struct ck *ck)
 {
 	ck->sb = port_alloc_block(PORT_WAIT);
 	ck->cache = ck_cache_alloc();
@@ -18,7 +18,7 @@ static int ck_begin(struct ck *ck)
 	return ck->sb && ck->cache && ck->memo ? 0 : -ENOMEM;
 }
 
-static void ck_end(struct ck *ck)
+void ck_end(struct ck *ck)
 {
 	port_free_block(ck->sb);
 	blockset_free(&ck->used);

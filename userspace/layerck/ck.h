@@ -98,6 +98,10 @@ struct ck_journal {
 	struct ck_entry *entries;	/* those with a generation beyond the superblock's, in order */
 	size_t count, room;
 	u64 records, all_entries;
+	/* for a dump, may be NULL: every intact record, then its entries */
+	void (*on_record)(void *arg, u64 block, const struct lb_record_header *h);
+	void (*on_entry)(void *arg, const struct lb_entry_header *h, const u8 *entry);
+	void *on_arg;
 };
 
 /* ------------------------------------------------------------------ repairs */
@@ -179,6 +183,10 @@ struct ck {
 	struct ck_memo *memo;
 	struct ck_fixes fixes;
 };
+
+/* check.c: memory for a look; ck->dev, opts, sum are the caller's. ck_end() after a failed ck_begin(), too. */
+int ck_begin(struct ck *ck);
+void ck_end(struct ck *ck);
 
 /* findings.c */
 struct ck_where {

@@ -132,6 +132,8 @@ static int take_entry(struct ck *ck, const u8 *at, u32 bytes)
 	memcpy(&h, at, sizeof(h));
 	gen = le64_to_cpu(h.gen);
 	ck->journal.all_entries++;
+	if (ck->journal.on_entry)
+		ck->journal.on_entry(ck->journal.on_arg, &h, at);
 	if (gen <= ck->gen)
 		return 0;
 	switch (le16_to_cpu(h.type)) {
@@ -191,6 +193,8 @@ static int take_record(struct reader *r)
 			(unsigned long long)r->seq, bytes, blocks, le32_to_cpu(h.flags));
 		return 1;
 	}
+	if (r->ck->journal.on_record)
+		r->ck->journal.on_record(r->ck->journal.on_arg, r->ring + r->pos, &h);
 	bigger = realloc(r->group, r->group_len + bytes + 1);
 	if (!bigger)
 		return -ENOMEM;

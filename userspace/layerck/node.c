@@ -200,14 +200,12 @@ int ck_load(struct ck *ck, const struct lb_ref *ref, u32 magic, void *buf, bool 
 
 /* ------------------------------------------------------------------ judging one */
 
-static bool half_full(const struct lb_node *n, u8 kind)
+/* As full as a node that is not the last of its level is written: half in a map, a third in the catalog, whose items can be a third of a node. */
+static bool full_enough(const struct lb_node *n, u8 kind)
 {
-	unsigned int count = le16_to_cpu(n->header.count), used = le16_to_cpu(n->header.used);
-
 	if (kind == LB_TREE_MAP)
-		return count >= (n->header.level ? LB_MAP_NODE_MAX : LB_MAP_LEAF_MAX) / 2;
-	/* The largest item may not have fitted. */
-	return used + 2 + sizeof(struct lb_item) + LB_CAT_KEY_MAX + LB_CAT_VALUE_MAX >= LB_PAYLOAD_BYTES / 2;
+		return le16_to_cpu(n->header.count) >= (n->header.level ? LB_MAP_NODE_MAX : LB_MAP_LEAF_MAX) / 2;
+	return le16_to_cpu(n->header.used) >= LB_PAYLOAD_BYTES / 3;
 }
 
 static const char *kind_text(u8 kind)
@@ -252,7 +250,7 @@ static void judge_header(struct ck *ck, const struct lb_ref *ref, u8 kind, u64 v
 			above->root ? "root" : "node", ref->addr2 ? "two copies" : "one copy");
 	if (above->root && n->header.level && le16_to_cpu(n->header.count) == 1)
 		ck_tell(ck, LBCK_NODE_SINGLE, at, "block %llu of level %u", (unsigned long long)ref->addr, n->header.level);
-	if (!above->root && !above->rightmost && !half_full(n, kind))
+	if (!above->root && !above->rightmost && !full_enough(n, kind))
 		ck_tell(ck, LBCK_NODE_FILL, at, "block %llu, level %u of a %s: %u items, %u bytes", (unsigned long long)ref->addr,
 			n->header.level, kind_text(kind), le16_to_cpu(n->header.count), le16_to_cpu(n->header.used));
 }
