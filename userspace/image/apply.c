@@ -330,15 +330,13 @@ static int make_entry(struct apply *apply, const struct tree_place *place, struc
 
 /* ------------------------------------------------------------------ whiteouts */
 
-static int apply_whiteout(struct apply *apply, struct tree_place *place, const char *path, struct layerblk_error *err)
+static int apply_whiteout(struct apply *apply, struct tree_place *place, struct layerblk_error *err)
 {
 	const char *hidden = place->name + strlen(WHITEOUT);
 
 	apply->result.whiteouts++;
 	if (strcmp(place->name, WHITEOUT_OPAQUE) == 0)
 		return tree_make_opaque(&apply->tree, place->directory, err);
-	if (!*hidden || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
-		return layerblk_error_set(err, EBADMSG, WHAT, path, "the whiteout names no file");
 	memmove(place->name, hidden, strlen(hidden) + 1);
 	return tree_remove(&apply->tree, place, true, err);
 }
@@ -402,13 +400,15 @@ static int apply_entry(struct apply *apply, struct archive_entry *entry, struct 
 	whiteout = path_has_prefix(path, WHITEOUT, &last);
 	if (whiteout && !last)
 		return layerblk_error_set(err, EBADMSG, WHAT, path, "it lies beneath a whiteout");
+	if (whiteout && (strcmp(base, WHITEOUT) == 0 || strcmp(base, WHITEOUT ".") == 0 || strcmp(base, WHITEOUT "..") == 0))
+		return layerblk_error_set(err, EBADMSG, WHAT, path, "the whiteout names no file");
 	rc = tree_find(&apply->tree, path, !whiteout, &place, &why);
 	if (whiteout && rc == -ENOENT)
 		return 0;		/* hides what is not there */
 	if (rc && err)
 		*err = why;
 	if (!rc)
-		rc = whiteout ? apply_whiteout(apply, &place, path, err) : make_entry(apply, &place, entry, path, err);
+		rc = whiteout ? apply_whiteout(apply, &place, err) : make_entry(apply, &place, entry, path, err);
 	tree_place_clear(&place);
 	return rc;
 }

@@ -44,11 +44,16 @@ static bool component_valid(const char *at, size_t length)
 	return false;
 }
 
+/* Letters and digits, with single dots, dashes and colons between them. */
 static bool domain_valid(const char *at, size_t length)
 {
-	for (size_t i = 0; i < length; i++)
-		if (!isalnum((unsigned char)at[i]) && !strchr(".-:", at[i]))
+	for (size_t i = 0; i < length; i++) {
+		bool between = i > 0 && i + 1 < length && isalnum((unsigned char)at[i - 1]);
+
+		if (!isalnum((unsigned char)at[i]) && !(between && strchr(".-:", at[i])) &&
+		    !(at[i] == '-' && i > 0 && at[i - 1] == '-'))
 			return false;
+	}
 	return length > 0;
 }
 

@@ -96,9 +96,12 @@ static int step_over(struct tree *tree, int parent, const char *name, const char
 					  "it goes through the symbolic link \"%.*s\" of the same layer, which could lead out of it",
 					  (int)prefix, path);
 	snprintf(before, sizeof(before), "%.*s", (int)prefix, path);
-	fd = open_how(tree->root, before, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	fd = open_how(tree->root, before, O_PATH | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+	if (fd < 0 && errno == EXDEV)
+		return layerblk_error_set(err, EBADMSG, tree->what, path,
+					  "it goes through the symbolic link \"%s\", which leads out of the layer", before);
 	if (fd < 0)
-		return layerblk_error_set(err, errno, tree->what, path, "the symbolic link \"%s\" above it leads nowhere",
+		return layerblk_error_set(err, EBADMSG, tree->what, path, "the symbolic link \"%s\" above it leads nowhere",
 					  before);
 	return fd;
 }

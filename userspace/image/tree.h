@@ -2,9 +2,10 @@
 /*
  * A file tree that a layer is being applied to: finding, replacing and removing entries without ever leaving it.
  *
- * Paths are resolved beneath the root with openat2(). A path from a layer may go through a symbolic link that a layer below
- * made (it is then taken as a process whose root is the tree would take it), but never through one that this layer itself
- * made: no tar of a file tree has an entry beneath a symbolic link of the same tar, so that is an attempt to get out.
+ * Paths are resolved beneath the root with openat2(). A path from a layer may go through a relative symbolic link that a
+ * layer below made ("lib" to "usr/lib") as long as that stays within the tree; an absolute one, or one that climbs out, is refused. One
+ * that this layer itself made is never followed: no tar of a file tree has an entry beneath a symbolic link of the same
+ * tar, so that is an attempt to get out.
  */
 #ifndef IMAGE_TREE_H
 #define IMAGE_TREE_H
