@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include "cleanup.h"
 #include "loop.h"
+#include "wait.h"
 
 #define TRIES	64			/* another process may take a free device before us */
 
@@ -188,4 +189,14 @@ int loop_update_size(const char *device, struct layerblk_error *err)
 	if (fd < 0 || ioctl(fd, LOOP_SET_CAPACITY, 0))
 		return layerblk_error_set(err, errno, "enlarge the loop device", device, "%s", strerror(errno));
 	return 0;
+}
+
+void loop_wait_gone(dev_t device)
+{
+	struct wait wait = wait_begin(2000);
+	char path[80];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/loop/backing_file", major(device), minor(device));
+	while (!access(path, F_OK) && wait_again(&wait))
+		;
 }

@@ -31,4 +31,7 @@ char *loop_backing_file(dev_t device);
 /* Makes the device take over a new size of its file. */
 int loop_update_size(const char *device, struct layerblk_error *err);
 
+/* After the last user has closed it: returns when the device has let go of its file, or after 2 s when somebody still has it open. */
+void loop_wait_gone(dev_t device);
+
 #endif

@@ -84,7 +84,11 @@ static int run(const struct command *command, int argc, char **argv)
 /* The first words name no command: a group's or the whole help, or an error. */
 static int no_command(int argc, char **argv)
 {
-	if (argc < 2 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+	if (argc < 2) {
+		help_overview(stderr);
+		return 1;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		help_overview(stdout);
 		return fflush(stdout) ? 1 : 0;
 	}
@@ -98,7 +102,11 @@ static int no_command(int argc, char **argv)
 		fputs("`layerctl --help` lists the commands.\n", stderr);
 		return 1;
 	}
-	if (argc == 2 || !strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")) {
+	if (argc == 2) {
+		help_group(stderr, argv[1]);
+		return 1;
+	}
+	if (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")) {
 		help_group(stdout, argv[1]);
 		return fflush(stdout) ? 1 : 0;
 	}

@@ -4,10 +4,6 @@
 #include "command.h"
 #include "help.h"
 
-/* Left out of a build without their directories. */
-#pragma weak image_commands
-#pragma weak run_commands
-
 static const struct command *const groups[] = {
 	pool_commands,
 	volume_commands,

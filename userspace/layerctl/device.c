@@ -145,6 +145,26 @@ static int check_content(const char *path, bool is_file, struct layerblk_error *
 	return ret;
 }
 
+int device_wipe_signatures(const char *path, struct layerblk_error *err)
+{
+	static const char what[] = "wipe the old signatures of";
+	cleanup_fd int fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC);
+	CLEANUP(blkid_probe) blkid_probe probe = blkid_new_probe();
+	int ret = 0;
+
+	if (fd < 0 || !probe || blkid_probe_set_device(probe, fd, 0, 0))
+		return layerblk_error_set(err, errno ? errno : EIO, what, path, "%s", strerror(errno ? errno : EIO));
+	blkid_probe_enable_superblocks(probe, 1);
+	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_MAGIC | BLKID_SUBLKS_BADCSUM);
+	blkid_probe_enable_partitions(probe, 1);
+	blkid_probe_set_partitions_flags(probe, BLKID_PARTS_MAGIC);
+	while (!ret && blkid_do_probe(probe) == 0)
+		ret = blkid_do_wipe(probe, 0);
+	if (ret || fsync(fd))
+		return layerblk_error_set(err, EIO, what, path, "it cannot be written");
+	return 0;
+}
+
 /* ------------------------------------------------------------------ files */
 
 static int make_file(const char *path, uint64_t size, struct layerblk_error *err)
@@ -182,7 +202,7 @@ static int enlarge_file(const char *path, uint64_t size, struct layerblk_error *
 	return layerblk_error_set(err, errno, "enlarge", path, "%s", strerror(errno));
 }
 
-/* The file is there, fits and holds nothing, or is made. *enlarge: only its size is to change. */
+/* A file that is there fits and holds nothing; one that is not is made. */
 static int prepare_file(const char *path, uint64_t size, bool force, struct pool_device *out, struct layerblk_error *err)
 {
 	struct stat st;
@@ -190,14 +210,15 @@ static int prepare_file(const char *path, uint64_t size, bool force, struct pool
 
 	if (stat(path, &st)) {
 		ret = make_file(path, size, err);
-		out->made = !ret;
+		if (!ret) {
+			out->made = true;
+			out->file = path;
+		}
 		return ret;
 	}
 	ret = size ? check_file_size(path, (uint64_t)st.st_size, size, err) : 0;
 	if (!ret && st.st_size && !force)
 		ret = check_content(path, true, err);
-	if (!ret && (uint64_t)st.st_size < size)
-		ret = enlarge_file(path, size, err);
 	return ret;
 }
 
@@ -265,10 +286,12 @@ int device_for_create(const char *path, uint64_t size, bool force, struct pool_d
 	ret = prepare_file(path, size, force, out, err);
 	if (!ret)
 		ret = use_file(path, false, out, err);
-	if (!ret && out->loop.fd >= 0 && ioctl(out->loop.fd, BLKFLSBUF, 0))
-		ret = 0;		/* best effort: nothing stale from an earlier life of the loop device */
 	if (!ret)
 		ret = device_check_free(out->path, err);
+	if (!ret && size && !out->made)
+		ret = enlarge_file(path, size, err);
+	if (!ret && size)
+		ret = loop_update_size(out->path, err);
 	if (ret)
 		device_undo(out);
 	return ret;
@@ -288,7 +311,7 @@ int device_for_open(const char *path, bool read_only, struct pool_device *out, s
 		return wrong_kind(path, err);
 	ret = use_file(path, read_only, out, err);
 	if (ret)
-		device_release(out);
+		device_undo(out);
 	return ret;
 }
 
@@ -301,8 +324,12 @@ void device_release(struct pool_device *device)
 
 void device_undo(struct pool_device *device)
 {
+	bool loop = device->loop.fd >= 0;
+
 	device_release(device);
-	if (device->made && device->file)
+	if (loop)
+		loop_wait_gone(device->number);
+	if (device->made)
 		unlink(device->file);
 	device->made = false;
 }

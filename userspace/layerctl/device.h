@@ -27,9 +27,12 @@ int device_for_create(const char *path, uint64_t size, bool force, struct pool_d
 /* A device or file that holds a pool, put behind a loop device when it is a file. */
 int device_for_open(const char *path, bool read_only, struct pool_device *out, struct layerblk_error *err);
 
+/* Takes away what libblkid finds, the backup at the end of the device too, so that nothing else claims the pool's device. */
+int device_wipe_signatures(const char *path, struct layerblk_error *err);
+
 /* Lets go of it; whoever opened it meanwhile keeps it. */
 void device_release(struct pool_device *device);
-/* The same after a failure: a file made here goes again. */
+/* The same after a failure: a file made here goes again, and a loop device is gone when it returns. */
 void device_undo(struct pool_device *device);
 
 /* Calls `each` for every block device that could hold a pool (not volumes of layerblk, empty drives, RAM disks). */

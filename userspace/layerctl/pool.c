@@ -158,7 +158,7 @@ static const struct command_option set_options[] = {
 };
 
 static const struct command_option destroy_options[] = {
-	{ .name = "force", .letter = 'f', .help = "Though volumes are active (never when one is open or mounted)" },
+	{ .name = "force", .letter = 'f', .help = "Though the pool is open (never when a volume is mounted or in use)" },
 	{ 0 },
 };
 
@@ -189,7 +189,7 @@ const struct command pool_commands[] = {
 	  .options = set_options, .complete = COMPLETE_POOL, .run = pool_set },
 	{ .path = "pool destroy", .args = "POOL|DEVICE|FILE", .min_args = 1, .max_args = 1,
 	  .summary = "Destroy a pool with all its volumes",
-	  .details = "Closes it when it is open, and overwrites its superblocks. A file stays, with its size.",
+	  .details = "Overwrites its superblocks; an open pool is closed first, which takes --force. A file stays, with its size.",
 	  .options = destroy_options, .complete = COMPLETE_POOL, .run = pool_destroy },
 	{ 0 },
 };

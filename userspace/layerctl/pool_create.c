@@ -50,8 +50,10 @@ static int read_options(struct command_call *call, uint64_t *size)
 static int format_and_open(struct command_call *call, struct layerblk *lb, const struct pool_device *device,
 			   uint8_t *uuid)
 {
-	int ret = offline_format(device->path, option_value(call, "label"), uuid, &call->error);
+	int ret = option_is_set(call, "force") ? device_wipe_signatures(device->path, &call->error) : 0;
 
+	if (!ret)
+		ret = offline_format(device->path, option_value(call, "label"), uuid, &call->error);
 	if (!ret && lb)
 		ret = layerblk_pool_open(lb, device->number, 0, uuid, &call->error);
 	return ret;
@@ -80,24 +82,17 @@ int pool_create(struct command_call *call)
 	return fflush(stdout) ? 1 : 0;
 }
 
-/* ------------------------------------------------------------------ destroy */
+/* ------------------------------------------------------------------ destroy: an open pool only by force, a mounted volume never */
 
-static int deactivate_all(struct layerblk *lb, const struct lb_ioc_pool_status *pool, bool force,
-			  struct layerblk_error *err)
+static int deactivate_all(struct layerblk *lb, const struct lb_ioc_pool_status *pool, struct layerblk_error *err)
 {
 	cleanup_free struct lb_vol_info *volumes = NULL;
 	size_t i, n;
 	int ret = layerblk_vol_list(lb, pool->uuid, 0, &volumes, &n, err);
 
 	for (i = 0; !ret && i < n; i++) {
-		if (!(volumes[i].flags & LB_VOL_ACTIVE))
-			continue;
-		if (force) {
+		if (volumes[i].flags & LB_VOL_ACTIVE)
 			ret = disk_deactivate(lb, pool->uuid, volumes[i].id, err);
-			continue;
-		}
-		layerblk_error_set(err, EBUSY, "destroy the pool", NULL, "its volume \"%s\" is active", volumes[i].name);
-		return layerblk_error_hint(err, "Deactivate it, or use --force");
 	}
 	return ret;
 }
@@ -109,6 +104,10 @@ static int close_for_destroy(struct layerblk *lb, const struct lb_ioc_pool_statu
 	char device[DISK_PATH];
 	int ret;
 
+	if (!force) {
+		layerblk_error_set(err, EBUSY, "destroy the pool", NULL, "it is open");
+		return layerblk_error_hint(err, "Close it first, or use --force");
+	}
 	*path = loop_backing_file(makedev(pool->dev_major, pool->dev_minor));
 	ret = disk_path(pool->dev_major, pool->dev_minor, device, err);
 	if (ret)
@@ -117,7 +116,7 @@ static int close_for_destroy(struct layerblk *lb, const struct lb_ioc_pool_statu
 		*path = strdup(device);
 	if (!*path)
 		return layerblk_error_set(err, ENOMEM, "destroy the pool", NULL, "out of memory");
-	ret = deactivate_all(lb, pool, force, err);
+	ret = deactivate_all(lb, pool, err);
 	return ret ? ret : pool_close_one(lb, pool, err);
 }
 

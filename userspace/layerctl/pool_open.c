@@ -2,6 +2,7 @@
 /* pool open and pool close. */
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include "cleanup.h"
 #include "device.h"
 #include "disk.h"
@@ -34,11 +35,12 @@ static int open_path(struct command_call *call, const char *path)
 	if (ret)
 		return ret;
 	ret = layerblk_pool_open(lb, device.number, open_flags(call), uuid, &call->error);
-	device_release(&device);
 	if (ret) {
+		device_undo(&device);
 		snprintf(call->error.subject, sizeof(call->error.subject), "on %.300s", path);
 		return ret;
 	}
+	device_release(&device);
 	known_remember(uuid, path);
 	puts(uuid_text(uuid, text));
 	return 0;
@@ -143,6 +145,8 @@ int pool_close_one(struct layerblk *lb, const struct lb_ioc_pool_status *pool, s
 	do {
 		ret = layerblk_pool_close(lb, pool->uuid, err);
 	} while (ret == -EBUSY && !explain_busy(lb, pool->uuid, err) && wait_again(&wait));
+	if (!ret)
+		loop_wait_gone(makedev(pool->dev_major, pool->dev_minor));
 	return ret;
 }
 
