@@ -257,7 +257,7 @@ static void fill_super(struct commit *c)
 	sb->catalog_nodes = cpu_to_le64(p->catalog.nodes + (u64)c->catalog.nodes);
 	sb->next_volume = cpu_to_le64(p->next_volume);
 	sb->data_blocks = cpu_to_le64(data);
-	sb->meta_blocks = cpu_to_le64(st.image_used - data);
+	sb->meta_blocks = cpu_to_le64(st.meta_used + (u64)((s64)p->node_blocks + c->w.meta_blocks));
 }
 
 static int merge_and_write(struct commit *c)
@@ -424,6 +424,8 @@ static int commit_sealed(struct commit *c)
 
 	if (!err) {
 		publish(c);
+		c->p->meta_writes += c->w.nodes_written;
+		c->p->node_blocks += (u64)c->w.meta_blocks;
 		lb_tree_writer_done(&c->w);
 		return 0;
 	}

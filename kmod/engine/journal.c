@@ -355,6 +355,7 @@ static int journal_run(struct lb_pool *p)
 	lb_list_splice_tail_init(&j->txs, &txs);
 	port_spin_unlock(&p->lock, flags);
 
+	p->flushes++;	/* write_mutex; a commit's is counted by the commit */
 	err = collect_all(&b, &vols, &txs);
 	if (err == -ENOMEM)
 		err = lb_commit(p, NULL);

@@ -263,12 +263,15 @@ static void pool_from_super(struct lb_pool *p)
 {
 	const struct lb_super *sb = p->sb;
 	u64 total = le64_to_cpu(sb->total_blocks), limit;
+	struct lb_space_stat st;
 
 	p->gen = le64_to_cpu(sb->header.gen);
 	p->active_gen = p->gen + 1;
 	p->catalog.root = lb_ref_decode(&sb->catalog_root);
 	p->catalog.nodes = le64_to_cpu(sb->catalog_nodes);
 	p->next_volume = le64_to_cpu(sb->next_volume);
+	lb_space_get_stat(p->space, &st);
+	p->node_blocks = le64_to_cpu(sb->meta_blocks) - st.meta_used;
 	lb_journal_init(p);
 	/* Both memtables of all volumes must fit the ring, for they may all be flushed before the commit that frees it. */
 	limit = p->journal.blocks * LB_BLOCK_BYTES / sizeof(struct lb_map_entry) / 3;

@@ -202,6 +202,7 @@ struct lb_pool {
 	u64 flushes;
 	u64 super_writes;
 	u64 meta_writes;
+	u64 node_blocks;		/* of all trees, each copy: what sb->meta_blocks counts besides the space's own; commit_mutex */
 };
 
 /* pool.c */

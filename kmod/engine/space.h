@@ -94,8 +94,7 @@ void lb_freed_forget(struct lb_space *s, struct lb_freed *f);
 /* ---- growth: between commits (commit_begin not called). The new size is in the next commit's root. Allocation sees it at once... only after _done; -EINVAL smaller. */
 int lb_space_grow(struct lb_space *s, u64 total_blocks);
 
-struct lb_space_stat { u64 total, free, charged, reserve, pending, meta_used, image_used; };	/* pending: freed, not reclaimed; meta_used: fixed, bitmaps, tables of the space itself;
- * image_used: set bits in the image, staged changes included, within the pool's size (valid after lb_space_commit_write: what the superblock's counters must add up to) */
+struct lb_space_stat { u64 total, free, charged, reserve, pending, meta_used; };	/* pending: freed, not reclaimed; meta_used: fixed, bitmaps, tables of the space itself */
 void lb_space_get_stat(struct lb_space *s, struct lb_space_stat *st);	/* any context */
 u64 lb_space_free_blocks(struct lb_space *s);	/* cheap */
 

@@ -73,7 +73,7 @@ void lb_pool_stat(struct lb_pool *p, struct lb_pool_stat *st)
 	st->journal_total_blocks = p->journal.blocks;
 	st->meta_writes = READ_ONCE(p->meta_writes);
 	/* Each journal batch and each commit flushes once before it writes. */
-	st->device_flushes = READ_ONCE(p->flushes);
+	st->device_flushes = READ_ONCE(p->flushes) + READ_ONCE(p->commits);
 	st->memtable_entries = (u64)port_atomic64_read(&p->mem_entries);
 	st->scrub_state = p->scrub.state;
 	st->scrub_done_blocks = p->scrub.done;
