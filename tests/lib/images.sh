@@ -19,7 +19,7 @@ image_volume() {
 # layers, one over the other, must come to.
 tiny_is_right() {
 	(
-		cd "$1"
+		cd "$1" || exit 1
 		assert_eq "$(stat -c '%a %u %g' all)" "750 1000 1001" "all"
 		assert_eq "$(cat all/text)" "text of the third layer" "all/text"
 		assert_eq "$(cat all/text-again)" "text of the second layer" "the hard link kept the old file"
@@ -43,7 +43,8 @@ tiny_is_right() {
 			"second layer" "user.origin"
 		assert_eq "$(/usr/bin/python3 -c 'import os; print(os.getxattr("all/attr", "trusted.mark").decode())')" \
 			yes "trusted.mark"
-		[ ! -e removed ] && [ ! -e gone ] || fail "a whiteout did not remove"
+		[ ! -e removed ] || fail "a whiteout did not remove a file"
+		[ ! -e gone ] || fail "a whiteout did not remove a directory"
 		assert_eq "$(ls -A opaque)" above "an opaque directory"
 		assert_eq "$(cat becomes-dir/inside)" "a directory now"
 		assert_eq "$(cat becomes-file)" "a file now"

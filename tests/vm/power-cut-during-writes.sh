@@ -9,6 +9,7 @@
 
 # What a write phase prints as "acked N" on its console it had flushed before.
 CUTS=${CUTS:-4}
+ROUND=${ROUND-} ACKED=${ACKED-}
 
 host() {
 	local i rc acked

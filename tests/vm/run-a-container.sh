@@ -3,6 +3,7 @@
 # desc: layerctl run: environment, arguments, exit status, isolation, volumes, and nothing left
 # requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun
 # timeout: 420
+# shellcheck disable=SC2016 # expanded in the container
 . "$TEST_REPO/tests/lib/test.sh"
 . "$TEST_REPO/tests/lib/pool.sh"
 . "$TEST_REPO/tests/lib/images.sh"
@@ -14,7 +15,6 @@ run() {
 	within 100 layerctl run --rm "$@"
 }
 
-# shellcheck disable=SC2016 # expanded in the container
 step "the image's own command, environment and directory"
 assert_eq "$(run tiny:latest)" "running app as 0 with args: "
 assert_eq "$(run tiny:latest sh -c 'echo "$GREETING in $(pwd)"')" "hello from the image in /app"
