@@ -42,7 +42,7 @@ int port_file_fd(struct port_dev *dev);
 
 typedef void (*port_log_fn)(void *arg, int level, const char *line);
 void port_log_set_sink(port_log_fn fn, void *arg);	/* NULL: back to standard error */
-void port_log_set_level(int level);			/* lines above this level are dropped; -1: all. Default: PORT_LOG_WARN */
+void port_log_set_level(int level);			/* lines above this level are dropped; -1: all, 0: none. Default: PORT_LOG_WARN */
 
 /* ------------------------------------------------------------------ time and chance */
 
