@@ -37,9 +37,7 @@ static int lbk_attr_op_check(const struct lb_attr_op *op, bool new_volume)
 		return -EINVAL;
 	if (!op->key_len || op->key_len > LB_KEY_MAX)
 		return -EINVAL;
-	if (op->value_len > LB_VALUE_MAX)
-		return -E2BIG;
-	if ((op->flags & LB_ATTR_DELETE) && op->value_len)
+	if (op->value_len > LB_VALUE_MAX || ((op->flags & LB_ATTR_DELETE) && op->value_len))
 		return -EINVAL;
 	if (op->volume == LB_ATTR_NEW_VOLUME && !new_volume)
 		return -EINVAL;
@@ -108,7 +106,7 @@ int lbk_attrs_get(struct lbk_attrs *a, const struct lb_attr_ops *from, bool new_
 	if (!from->count)
 		return 0;
 	if (from->count > LB_ATTR_OPS_MAX)
-		return -E2BIG;
+		return -EINVAL;
 	ops = vmemdup_user(u64_to_user_ptr(from->ops), array_size(from->count, sizeof(*ops)));
 	if (IS_ERR(ops))
 		return PTR_ERR(ops);
