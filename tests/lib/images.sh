@@ -12,7 +12,7 @@ mkimage() {
 # whose only descendants are containers; the layers' chain ends in it.
 image_volume() {
 	layerctl image inspect "$1" |
-		jq -r '(if type == "array" then .[0] else . end) | .layers[-1].volume'
+		jq -r '(if type == "array" then .[0] else . end) | .Layers[-1].volume'
 }
 
 # tiny_is_right DIRECTORY: fails unless it holds what the tiny image's four

@@ -22,6 +22,8 @@
 #include "share.h"
 #include "wait.h"
 
+#define MARK_FORMATTED	"{\"version\":1,\"fs\":\"" FILESYSTEM_DEFAULT "\"}"
+#define MARK_FORMATTING	"{\"version\":1,\"formatting\":true}"
 #define RELEASE_MS	3000		/* how long somebody else's use of a disk is waited for */
 
 /* ------------------------------------------------------------------ parsing */
@@ -90,16 +92,73 @@ json_object *share_json(const struct share *share)
 
 /* ------------------------------------------------------------------ making */
 
-static int format(const struct pool *pool, uint64_t id, struct layerblk_error *err)
+/* The file whose lock users of the volume share. */
+static int open_lock(const struct pool *pool, uint64_t volume)
+{
+	char text[UUID_TEXT], path[sizeof(RUN_DIR) + UUID_TEXT + 48];
+
+	if (directory_make(RUN_DIR "/work", NULL))
+		return -1;
+	snprintf(path, sizeof(path), "%s/work/%s@use.%" PRIu64, RUN_DIR, uuid_text(pool->uuid, text), volume);
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+}
+
+static int format(const struct pool *pool, uint64_t id, uint64_t size, struct layerblk_error *err)
 {
 	char device[DISK_PATH];
 	int rc = disk_activate(pool->lb, pool->uuid, id, 0, device, err);
 
 	if (!rc)
-		rc = filesystem_make(FILESYSTEM_DEFAULT, device, SHARE_SIZE, err);
+		rc = filesystem_make(FILESYSTEM_DEFAULT, device, size, err);
 	if (!rc)
 		rc = disk_deactivate(pool->lb, pool->uuid, id, err);
 	return rc;
+}
+
+static int set_mark(const struct pool *pool, uint64_t id, const char *mark, struct layerblk_error *err)
+{
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+
+	if (!attrs)
+		return layerblk_error_set(err, ENOMEM, "make the volume", "", "no memory");
+	layerblk_attrs_set_string(attrs, id, ATTR_VOLUME, mark, 0);
+	return layerblk_vol_set(pool->lb, pool->uuid, id, NULL, attrs, err);
+}
+
+/* Whether nothing was ever written to the volume, or a formatting of ours was cut short. */
+static int is_blank(const struct pool *pool, uint64_t id, struct lb_vol_info *info, struct layerblk_error *err)
+{
+	cleanup_free char *mark = NULL;
+	int rc = layerblk_vol_stat(pool->lb, pool->uuid, id, LB_STAT_MAPPED, info, err);
+
+	if (rc)
+		return rc;
+	if (info->flags & LB_VOL_FROZEN)
+		return 0;
+	if (layerblk_attr_get(pool->lb, pool->uuid, id, ATTR_VOLUME, &mark, NULL, NULL) == 0 && strcmp(mark, MARK_FORMATTING) == 0)
+		return 1;
+	return info->mapped_blocks == 0 && !info->parent;
+}
+
+/* A volume that was created without a file system gets one when it is used first. The mark makes a crash harmless. */
+static int format_blank(const struct pool *pool, uint64_t id, struct layerblk_error *err)
+{
+	cleanup_fd int lock = -1;
+	struct lb_vol_info info;
+	int rc = is_blank(pool, id, &info, err);
+
+	if (rc <= 0)
+		return rc;
+	lock = open_lock(pool, id);
+	if (lock < 0 || flock(lock, LOCK_EX) != 0)
+		return layerblk_error_set(err, errno, "lock the volume", info.name, "%s", strerror(errno));
+	rc = is_blank(pool, id, &info, err);	/* another command may have been quicker */
+	if (rc <= 0)
+		return rc;
+	rc = set_mark(pool, id, MARK_FORMATTING, err);
+	if (!rc)
+		rc = format(pool, id, info.volume_size, err);
+	return rc ? rc : set_mark(pool, id, MARK_FORMATTED, err);
 }
 
 /* The working volume gets its name. -EEXIST: somebody else was quicker. */
@@ -111,7 +170,7 @@ static int give_name(const struct pool *pool, const char *working, uint64_t id, 
 
 	if (!attrs)
 		return layerblk_error_set(err, ENOMEM, "make the volume", name, "no memory");
-	layerblk_attrs_set_string(attrs, id, ATTR_VOLUME, "{\"version\":1,\"fs\":\"" FILESYSTEM_DEFAULT "\"}", 0);
+	layerblk_attrs_set_string(attrs, id, ATTR_VOLUME, MARK_FORMATTED, 0);
 	layerblk_attrs_delete(attrs, id, ATTR_IMPORT, 0);
 	work_leave(attrs, working);
 	return layerblk_vol_set(pool->lb, pool->uuid, id, &change, attrs, err);
@@ -137,7 +196,7 @@ static int make_volume(const struct pool *pool, const char *name, struct layerbl
 	layerblk_attrs_set_string(attrs, LB_ATTR_NEW_VOLUME, ATTR_IMPORT, name, 0);
 	rc = layerblk_vol_create(pool->lb, pool->uuid, working, SHARE_SIZE, 0, attrs, &id, err);
 	if (!rc)
-		rc = format(pool, id, err);
+		rc = format(pool, id, SHARE_SIZE, err);
 	if (!rc)
 		rc = give_name(pool, working, id, name, err);
 	if (rc)
@@ -181,28 +240,22 @@ static int prepare_bound(struct share *share, struct layerblk_error *err)
 
 int share_prepare(const struct pool *pool, struct share *share, struct layerblk_error *err)
 {
+	struct layerblk_error why = { 0 };
 	int rc;
 
 	if (share->bound)
 		return prepare_bound(share, err);
-	rc = look_up(pool, share, err);
-	if (rc != -ENOENT)
-		return rc;
-	rc = make_volume(pool, share->source, err);
-	return rc ? rc : look_up(pool, share, err);
+	rc = look_up(pool, share, &why);
+	if (rc == -ENOENT) {
+		rc = make_volume(pool, share->source, err);
+		return rc ? rc : look_up(pool, share, err);
+	}
+	if (rc && err)
+		*err = why;
+	return rc ? rc : format_blank(pool, share->volume, err);
 }
 
 /* ------------------------------------------------------------------ use */
-
-static int open_lock(const struct pool *pool, uint64_t volume)
-{
-	char text[UUID_TEXT], path[sizeof(RUN_DIR) + UUID_TEXT + 48];
-
-	if (directory_make(RUN_DIR "/work", NULL))
-		return -1;
-	snprintf(path, sizeof(path), "%s/work/%s@use.%" PRIu64, RUN_DIR, uuid_text(pool->uuid, text), volume);
-	return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-}
 
 int share_mount(const struct pool *pool, struct share *share, struct layerblk_error *err)
 {

@@ -30,7 +30,10 @@ struct share {				/* one -v */
 int share_parse(const char *text, struct share *out, struct layerblk_error *err);
 void share_clear(struct share *share);
 
-/* Finds the volume, or makes it with an ext4; for a path of the host, makes a missing directory, as Docker does. */
+/*
+ * Finds the volume, or makes it with an ext4; one that nothing was ever written to gets an ext4 too. For a path of the host, makes a
+ * missing directory, as Docker does.
+ */
 int share_prepare(const struct pool *pool, struct share *share, struct layerblk_error *err);
 /* Activates and mounts it, in a private mount namespace. */
 int share_mount(const struct pool *pool, struct share *share, struct layerblk_error *err);
