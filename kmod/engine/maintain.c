@@ -225,9 +225,12 @@ static int work_on(struct lb_pool *p, struct lb_tree_writer *w, struct lb_hidden
 	int err = lb_cat_vol(p, LB_CAT_SEALED, h->id, &v);
 
 	*done = false;
-	/* Its deletion is in the next generation. */
-	if (err == -ENOENT || (!err && le32_to_cpu(v.rec.state) != LB_VOL_DELETED))
-		return 0;
+	if (err == -ENOENT || (!err && le32_to_cpu(v.rec.state) != LB_VOL_DELETED)) {
+		/* Its deletion is in the next generation; or it came to nothing, and there is nothing to do for good. */
+		err = lb_cat_vol(p, LB_CAT_ALL, h->id, &v);
+		h->waits = err || le32_to_cpu(v.rec.state) != LB_VOL_DELETED;
+		return err == -ENOENT ? 0 : err;
+	}
 	if (!err)
 		err = lb_cat_map(p, LB_CAT_SEALED, h->id, &m);
 	if (!err)

@@ -22,9 +22,13 @@ int lb_request_charge(struct lb_pool *p, u64 items, bool use_reserve)
 	/* Every catalog node has two copies. */
 	blocks = 2 * lb_cat_merge_worst(p->catalog.nodes, p->catalog.root.level + 1, items);
 	err = lb_space_charge(p->space, blocks, use_reserve);
-	if (!err)
-		p->catalog.charge += blocks;
-	return err;
+	if (err)
+		return err;
+	/* The first change since the last commit sets the clock for the next. */
+	if (!p->catalog.charge)
+		lb_pool_kick(p, LB_KICK_COMMIT);
+	p->catalog.charge += blocks;
+	return 0;
 }
 
 static int check_name(struct lb_name name)
@@ -348,8 +352,15 @@ static int snap_merged(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *
 	m.owned = 0;
 	if (!err)
 		err = lb_put_map(l, r->vol, &m);
-	if (v)
+	if (v) {
+		unsigned long flags = port_spin_lock(&v->lock);
+
+		/* A volume without changes is not among the sealed ones, whose new_owned is published. */
 		v->new_owned = 0;
+		if (!v->on_sealed)
+			v->owned = 0;
+		port_spin_unlock(&v->lock, flags);
+	}
 	return err;
 }
 

@@ -331,8 +331,11 @@ void lb_vol_note_dirty(struct lb_vol *v)
 		return;
 	flags = port_spin_lock(&p->lock);
 	if (!v->on_dirty) {
-		if (lb_list_empty(&p->dirty))
+		if (lb_list_empty(&p->dirty)) {
+			/* So that the host sets its clock for the commit. */
 			p->first_dirty_ns = port_now_ns();
+			lb_pool_kick(p, LB_KICK_COMMIT);
+		}
 		v->on_dirty = true;
 		lb_list_add_tail(&v->dirty_link, &p->dirty);
 	}
