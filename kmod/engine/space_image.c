@@ -173,6 +173,7 @@ void lb_space_commit_begin(struct lb_space *s)
 {
 	unsigned long flags;
 
+	lb_region_trim(s);
 	lb_space_preload(s);
 	flags = port_spin_lock(&s->lock);
 	s->committing = true;

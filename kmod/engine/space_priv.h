@@ -221,6 +221,8 @@ int lb_region_read(struct lb_space *s, u64 r, const struct lb_region *reg, struc
 /* Blocks have left, come back to live: all counters. Lock held, region loaded. */
 void lb_region_take(struct lb_space *s, struct lb_region *reg, unsigned int start, unsigned int len);
 void lb_region_give(struct lb_space *s, struct lb_region *reg, unsigned int start, unsigned int len);
+/* Once past every loaded region, while there are too many: unload what can go. Sleeps. */
+void lb_region_trim(struct lb_space *s);
 void lb_region_unload_all(struct lb_space *s);
 
 /* ------------------------------------------------------------------ table */

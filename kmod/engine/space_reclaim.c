@@ -220,5 +220,6 @@ void lb_space_reclaim(struct lb_space *s, struct lb_freed *f)
 		port_cond_resched();
 	}
 	lb_freed_free(f);
+	lb_region_trim(s);
 	lb_space_preload(s);
 }

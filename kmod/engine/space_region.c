@@ -278,6 +278,28 @@ static void region_unload_some(struct lb_space *s)
 		lb_bits_free(b);
 }
 
+void lb_region_trim(struct lb_space *s)
+{
+	struct lb_bits *b, *tmp;
+	struct lb_list out;
+	unsigned long flags;
+	u64 looked = 0, n = READ_ONCE(s->loaded);
+	unsigned int i;
+
+	lb_list_init(&out);
+	port_mutex_lock(&s->load_mutex);
+	do {
+		flags = port_spin_lock(&s->lock);
+		for (i = 0; i < 64 && s->loaded > LB_LOADED_MAX; i++)
+			region_unload_one(s, &out);
+		port_spin_unlock(&s->lock, flags);
+		looked += i;
+	} while (i && looked < n);
+	port_mutex_unlock(&s->load_mutex);
+	lb_list_for_each_entry_safe(b, tmp, &out, ring)
+		lb_bits_free(b);
+}
+
 static bool region_snapshot(struct lb_space *s, u64 r, struct lb_region *seen, unsigned int *size)
 {
 	unsigned long flags = port_spin_lock(&s->lock);

@@ -355,6 +355,6 @@ int main(void)
 		cmocka_unit_test(one_read_for_all), cmocka_unit_test(many_threads),
 	};
 
-	port_log_set_level(0);
+	port_log_set_level(getenv("LB_TEST_LOG") ? -1 : 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -407,6 +407,6 @@ int main(void)
 		cmocka_unit_test(small_pool), cmocka_unit_test(geometry),
 	};
 
-	port_log_set_level(0);
+	port_log_set_level(getenv("LB_TEST_LOG") ? -1 : 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
