@@ -19,7 +19,7 @@ declare -A GROUP=(
 	[test]="libcmocka-dev sparse shellcheck clang-tidy perl python3 jq
 		umoci skopeo openssl zstd dkms mandoc"
 	[vm]="qemu-system-x86 busybox-static udev kmod cpio zstd xz-utils
-		e2fsprogs xfsprogs fio util-linux dmsetup iproute2 crun
+		e2fsprogs xfsprogs fio util-linux mount dmsetup iproute2 crun
 		binutils"
 	[quickstart]="mmdebstrap umoci jq zstd crun e2fsprogs xfsprogs"
 )

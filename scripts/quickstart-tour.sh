@@ -37,7 +37,7 @@ want() {
 	shift
 	printf '\n    %s$ %s%s\n' "$B" "$*" "$N"
 	out=$("$@" 2>&1) || { echo "$out"; die "that should have worked"; }
-	sed 's/^/    /' <<<"$out"
+	printf '    %s\n' "${out//$'\n'/$'\n    '}"
 	grep -qF -- "$text" <<<"$out" || die "that should have said: $text"
 }
 

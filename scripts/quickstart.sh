@@ -32,7 +32,7 @@ quietly() {
 	shift
 	printf '    %s ... ' "$what"
 	if "$@" >"$LOG" 2>&1; then
-		echo done
+		echo "done"
 		return
 	fi
 	echo failed

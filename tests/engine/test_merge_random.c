@@ -31,6 +31,7 @@ struct world {
 	struct lab *lab;
 	u64 size;		/* blocks of a volume */
 	unsigned int budget;	/* of a step, at the most */
+	bool collapse_only;	/* one volume, whose parent is collapsed into it, again and again */
 	struct model now, saved;
 	u32 *want;
 	struct lab_changes ch;
@@ -144,10 +145,30 @@ static void remove_vol(struct world *w, int i)
 	w->now.v[i].state = children(&w->now, i, &one) ? HIDDEN : DYING;
 }
 
+static void requests_collapse(struct world *w)
+{
+	struct model *m = &w->now;
+	int i = pick(m, WRITABLE, WRITABLE);
+
+	if (i < 0)
+		new_vol(w, -1);
+	else if (m->v[i].parent < 0 && m->v[i].t.root.addr && !lab_rand(3))
+		snapshot_writable(w, i);
+	else if (m->v[i].parent >= 0 && m->v[m->v[i].parent].state == FROZEN && !lab_rand(3))
+		remove_vol(w, m->v[i].parent);
+	else if (m->v[i].cursor && !lab_rand(30))
+		snapshot_writable(w, i);
+}
+
 static void requests(struct world *w)
 {
 	struct model *m = &w->now;
 	int i;
+
+	if (w->collapse_only) {
+		requests_collapse(w);
+		return;
+	}
 
 	if (!lab_rand(8)) {
 		i = pick(m, FROZEN, FROZEN);
@@ -199,6 +220,27 @@ static u64 mapped_end(const struct world *w, const struct vol *v)
 	return end;
 }
 
+/* Where a collapse is under way: what goes wrong there goes wrong at nodes and extents that lie across the cursor. */
+static void around_cursor(struct world *w, const struct vol *v)
+{
+	u64 reach = 1 + lab_rand(lab_rand(2) ? 500 : w->size), at = v->cursor - min_t(u64, v->cursor, lab_rand(reach)), n;
+
+	switch (lab_rand(4)) {
+	case 0:		/* what is behind it goes */
+		mark(w, v->cursor, lab_rand(2) ? w->size : reach, 0);
+		break;
+	case 1:		/* something before it changes */
+		mark(w, at, 1, lab_rand(2) ? WRITE : 0);
+		break;
+	case 2:		/* across */
+		mark(w, at, v->cursor - at + lab_rand(reach), lab_rand(2) ? WRITE : 0);
+		break;
+	default:
+		for (n = lab_rand(40); n; n--)
+			mark(w, at + lab_rand(2 * reach), 1 + lab_rand(4), lab_rand(2) ? WRITE : 0);
+	}
+}
+
 /* Decide what changes: WRITE or 0 (unmap) in `want`, SAME elsewhere. */
 static void choose_changes(struct world *w, int i)
 {
@@ -207,7 +249,11 @@ static void choose_changes(struct world *w, int i)
 	bool first = !v->t.root.addr && lab_rand(4);
 
 	mark(w, 0, w->size, SAME);
-	switch (first ? 5 + lab_rand(2) * 6 : lab_rand(12)) {
+	if (v->cursor && v->cursor < w->size && lab_rand(2)) {
+		around_cursor(w, v);
+		return;
+	}
+	switch (first ? 5 + lab_rand(2) * 7 : lab_rand(13)) {
 	case 0:		/* random blocks, everywhere */
 	case 1:
 		for (k = 0; k < n; k++)
@@ -250,7 +296,12 @@ static void choose_changes(struct world *w, int i)
 	case 9:		/* the tail goes */
 		mark(w, mapped_end(w, v) - lab_rand(mapped_end(w, v) + 1), w->size, 0);
 		break;
-	case 10:	/* a third of all */
+	case 10:	/* nothing stays but a part */
+		at = lab_rand(w->size);
+		mark(w, 0, at, 0);
+		mark(w, at + lab_rand(2) * lab_rand(3000), w->size, 0);
+		break;
+	case 11:	/* a third of all */
 		for (k = 0; k < w->size / 3; k++)
 			mark(w, lab_rand(w->size), 1, WRITE);
 		break;
@@ -270,7 +321,11 @@ static void write_run(struct world *w, int i, u64 lblk, u64 count)
 		u64 want = lab_rand(3) ? count : 1 + lab_rand(count), got = 1, k, pblk = v->map[lblk];
 
 		if (!pblk || w->now.owner[pblk] != i + 1 || lab_rand(8)) {
-			pblk = lab_alloc(w->lab, min_t(u64, want, 60000), lab_rand(2) ? 0 : pblk, &got);
+			if (lblk && v->map[lblk - 1] && lab_rand(4))	/* next to what lies before it, whoever's that is */
+				pblk = v->map[lblk - 1] + 1;
+			else if (lab_rand(2))
+				pblk = 0;
+			pblk = lab_alloc(w->lab, want, pblk, &got);
 			w->fresh[w->nfresh++] = (u32)pblk;
 			w->fresh[w->nfresh++] = (u32)got;
 		}
@@ -420,7 +475,7 @@ static bool shedding(const struct model *m, int i)
 static void maintain(struct world *w)
 {
 	struct model *m = &w->now;
-	int i, one;
+	int i, one = -1;
 
 	for (i = 0; i < VOLS; i++) {
 		if (lab_rand(2))
@@ -537,7 +592,7 @@ static void check_diff(struct world *w, int a, int b)
 static void check_world(struct world *w)
 {
 	struct model *m = &w->now;
-	int i, one, last = -1;
+	int i, one = -1, last = -1;
 
 	lab_mark_clear(w->lab);
 	for (i = 0; i < VOLS; i++) {
@@ -588,9 +643,9 @@ static void one_commit(struct world *w)
 	w->aborts++;
 }
 
-static void history(u64 seed, u64 size, u64 blocks, unsigned int commits, unsigned int budget)
+static void history(u64 seed, u64 size, u64 blocks, unsigned int commits, unsigned int budget, bool collapse_only)
 {
-	struct world w = { .lab = lab_new(blocks, 64 * size), .size = size, .budget = budget };
+	struct world w = { .lab = lab_new(blocks, 64 * size), .size = size, .budget = budget, .collapse_only = collapse_only };
 	unsigned int n;
 	int i;
 
@@ -645,7 +700,7 @@ static void test_small(void **state)
 
 	(void)state;
 	for (i = 0; i < rounds; i++)
-		history(seed ? seed + i : 1 + i, 3000, 3 * LB_REGION_BLOCKS, 200, 6);
+		history(seed ? seed + i : 1 + i, 3000, 3 * LB_REGION_BLOCKS, 200, 6, false);
 }
 
 static void test_large(void **state)
@@ -654,12 +709,21 @@ static void test_large(void **state)
 
 	(void)state;
 	for (i = 0; i < rounds; i++)
-		history(seed ? seed + i : 1000 + i, 48000, 16 * LB_REGION_BLOCKS, 60, 60);
+		history(seed ? seed + i : 1000 + i, 48000, 16 * LB_REGION_BLOCKS, 60, 60, false);
+}
+
+static void test_collapse(void **state)
+{
+	u64 seed = env("LB_TEST_SEED", 0), rounds = env("LB_TEST_ROUNDS", 6), i;
+
+	(void)state;
+	for (i = 0; i < rounds; i++)
+		history(seed ? seed + i : 2000 + i, 8000, 3 * LB_REGION_BLOCKS, 300, 1 + i % 3, true);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_small), cmocka_unit_test(test_large) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_small), cmocka_unit_test(test_collapse), cmocka_unit_test(test_large) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

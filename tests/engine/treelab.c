@@ -336,7 +336,7 @@ void lab_mark_tree(struct lab *lab, const struct lb_ref *root, u8 kind, u64 from
 
 void lab_mark_compare(struct lab *lab)
 {
-	u64 i;
+	u64 i, free_blocks = 0;
 
 	/* The space's own table: of one level in a pool as small as these. */
 	assert_int_equal(lab->sroot.depth, 0);
@@ -350,5 +350,8 @@ void lab_mark_compare(struct lab *lab)
 		if (in != (lab->fixed[i] || lab->seen[i]))
 			fail_msg("block %llu: %s, but %s", (unsigned long long)i, in ? "in the image" : "not in the image",
 				 lab->seen[i] ? "reachable" : "not reachable");
+		free_blocks += !in;
 	}
+	/* Between commits nothing is handed out that is not in the image. */
+	assert_int_equal(lb_space_free_blocks(lab->space), free_blocks);
 }

@@ -21,6 +21,12 @@ KLOG_UNLESS_EXPECTED='I/O error|critical (space|medium|target) |EXT4-fs (error|w
 KLOG_UNLESS_EXPECTED+='|JBD2: .*(error|Error)|XFS.*(Corruption|corruption|[Ss]hut|metadata I/O error)'
 KLOG_UNLESS_EXPECTED+='|layerblk: .*(error|damaged|checksum|read-only)'
 
+# klog_fatal FILE: does it hold a line after which the machine is not to be
+# trusted?
+klog_fatal() {
+	grep -aqE "$KLOG_FATAL" "$1"
+}
+
 # klog_check FILE [EXPECTED_REGEX_FILE]: prints the lines that fail a test and
 # returns 1 if there are any.
 klog_check() {

@@ -8,6 +8,14 @@ test_field() {
 	sed -n "1,25s/^# $2: *//p" "$1" | head -n 1
 }
 
+# test_limit FILE: its time-out in seconds, longer on a busy machine.
+test_limit() {
+	local limit
+
+	limit=$(test_field "$1" timeout)
+	echo $((${limit:-120} * ${TEST_TIME_SCALE:-1}))
+}
+
 # test_missing FILE: prints the first requirement that is not met.
 test_missing() {
 	local want

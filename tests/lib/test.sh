@@ -106,14 +106,14 @@ within() {
 	local s=$1 rc=0
 
 	shift
-	timeout -k 5 "$s" "$@" || rc=$?
+	timeout -k 5 $((s * ${TEST_TIME_SCALE:-1})) "$@" || rc=$?
 	case $rc in 124|137) fail "did not end within $s s: $*" ;; esac
 	return $rc
 }
 
 # wait_until SECONDS COMMAND...: polls until it succeeds.
 wait_until() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${TEST_TIME_SCALE:-1}))
 
 	shift
 	until "$@"; do
@@ -132,8 +132,8 @@ vm_run() {
 	VM_COUNT=$((VM_COUNT + 1))
 	"$TEST_REPO/scripts/vm.sh" --kernel "$TEST_KERNEL" ${TEST_STAGE:+--install "$TEST_STAGE"} \
 		${TEST_MODULE:+--module "$TEST_MODULE"} \
-		--log "$TEST_META/kernel-$VM_COUNT.log" --timeout "${VM_TIMEOUT:-300}" \
-		--env "TEST_REPO=$TEST_REPO" "$@" || rc=$?
+		--log "$TEST_META/kernel-$VM_COUNT.log" --timeout $((${VM_TIMEOUT:-300} * ${TEST_TIME_SCALE:-1})) \
+		--env "TEST_REPO=$TEST_REPO" --env "TEST_TIME_SCALE=${TEST_TIME_SCALE:-1}" "$@" || rc=$?
 	return $rc
 }
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A random workload on one pool beside its model, with power cuts at random moments. A run is decided by its seed alone. Whatever goes wrong ends the run: the message, the seed and
+ * the last operations are printed.
+ */
+#ifndef TEST_WORKLOAD_H
+#define TEST_WORKLOAD_H
+
+#include "model.h"
+
+struct workload_opts {
+	u64 seed;
+	u32 ops;			/* operations */
+	u64 pool_blocks;		/* at the start */
+	u64 grow_blocks;		/* the device's size, to which it may grow */
+	u64 vol_blocks;			/* volumes get up to this many */
+	u32 crash_permille;		/* of operations: a power cut at a random moment within (looked at, the run goes on) */
+	u32 reopen_permille;		/* of operations: a power cut after which the run goes on from what is left */
+	u32 nowait_permille;		/* of allocations that must not sleep fail */
+	unsigned int step_budget;	/* leaves of deletion in one commit; 0: the engine's own */
+	const char *profile;		/* its name, for the message */
+};
+
+struct workload_result {
+	u32 done;			/* operations */
+	u64 crashes;			/* states looked at */
+	u64 nospc, commits;
+	u64 ops[32];			/* how many of each kind succeeded */
+};
+
+/* True when all went well. */
+bool workload_run(const struct workload_opts *opts, struct workload_result *res);
+/* The name of the ith kind of operation, or NULL. */
+const char *workload_op_name(unsigned int i);
+
+#endif /* TEST_WORKLOAD_H */
