@@ -16,7 +16,7 @@ run() {
 }
 
 step "the image's own command, environment and directory"
-assert_eq "$(run tiny:latest)" "running app as 0 with args: "
+assert_eq "$(run tiny:latest)" "running app as 0 with args:"
 assert_eq "$(run tiny:latest sh -c 'echo "$GREETING in $(pwd)"')" "hello from the image in /app"
 assert_eq "$(run tiny:latest echo one 'two  words')" "one two  words"
 

@@ -374,7 +374,7 @@ static int record_only(struct import *import, struct layerblk_error *err)
  * One layer further: finds the highest layer that is there and makes the next one, or the record. *done: the image is
  * complete. Looking again after each layer costs little, and takes up what others have made or removed meanwhile.
  */
-static int advance(struct import *import, bool first, bool *done, struct layerblk_error *err)
+static int advance(struct import *import, bool *done, struct layerblk_error *err)
 {
 	const struct bundle_image *image = import->image;
 	struct working working = { .work.lock = -1 };
@@ -387,8 +387,6 @@ static int advance(struct import *import, bool first, bool *done, struct layerbl
 	there = find_layers(import, err);
 	if (there < 0)
 		return there;
-	for (int i = 0; first && !import->options->quiet && i < there; i++)
-		printf("%.12s: Already there\n", digest_hex(image->layers[i].diff_id));
 	*done = (size_t)there == image->layer_count;
 	if (*done)
 		return record_only(import, err);
@@ -404,20 +402,42 @@ static int advance(struct import *import, bool first, bool *done, struct layerbl
 	return rc;
 }
 
+/* Layers that need no unpacking: their blobs still have to be what the manifest says, which will be kept. */
+static int check_reused(struct import *import, struct layerblk_error *err)
+{
+	const struct bundle_image *image = import->image;
+	int there = find_layers(import, err), rc = 0;
+
+	if (there < 0)
+		return there;
+	for (int i = 0; !rc && i < there; i++) {
+		const struct bundle_layer *layer = &image->layers[i];
+
+		if (*layer->digest) {
+			progress_begin(&import->progress, layer->size > 0 ? (uint64_t)layer->size : 0, import->options->quiet,
+				       "Checking layer %d/%zu %.12s", i + 1, image->layer_count, digest_hex(layer->diff_id));
+			rc = stream_check_blob(import->source, layer, show_progress, import, err);
+			progress_end(&import->progress);
+		}
+		if (!rc && !import->options->quiet)
+			printf("%.12s: Already there\n", digest_hex(layer->diff_id));
+	}
+	return rc;
+}
+
 static int run(struct import *import, struct layerblk_error *err)
 {
-	bool done = false, first = true;
-	int rc, tries = 0;
+	bool done = false;
+	int rc = check_reused(import, err), tries = 0;
 
-	while (!done) {
+	while (!rc && !done) {
 		if (interrupted)
 			return layerblk_error_set(err, EINTR, "import the image", import->image->id, "interrupted");
-		rc = advance(import, first, &done, err);
-		if (rc && (rc != -ESTALE || ++tries == TRIES))
-			return rc;
-		first = false;
+		rc = advance(import, &done, err);
+		if (rc == -ESTALE && ++tries < TRIES)
+			rc = 0;
 	}
-	return 0;
+	return rc;
 }
 
 int import_image(const struct pool *pool, struct source *source, const struct bundle_image *image,

@@ -162,16 +162,12 @@ static int drain(struct stream *stream, struct layerblk_error *err)
 	return got < 0 ? stream_error(stream, "read", stream->layer->blob, err) : 0;
 }
 
-int stream_finish(struct stream *stream, struct layerblk_error *err)
+/* The blob has been read to its end. */
+static int check_blob(struct stream *stream, struct layerblk_error *err)
 {
 	const struct bundle_layer *layer = stream->layer;
-	char diff_id[DIGEST_TEXT];
-	int rc = drain(stream, err);
 
-	if (rc)
-		return rc;
 	hasher_text(stream->blob_hash, stream->digest);
-	hasher_text(stream->tar_hash, diff_id);
 	if (layer->size >= 0 && (uint64_t)layer->size != stream->blob_bytes)
 		return layerblk_error_set(err, EBADMSG, "verify", layer->blob,
 					  "it has %llu bytes, the manifest says %lld",
@@ -179,10 +175,42 @@ int stream_finish(struct stream *stream, struct layerblk_error *err)
 	if (*layer->digest && strcmp(stream->digest, layer->digest) != 0)
 		return layerblk_error_set(err, EBADMSG, "verify", layer->blob, "its digest is %s, not %s", stream->digest,
 					  layer->digest);
+	return 0;
+}
+
+int stream_finish(struct stream *stream, struct layerblk_error *err)
+{
+	const struct bundle_layer *layer = stream->layer;
+	char diff_id[DIGEST_TEXT];
+	int rc = drain(stream, err);
+
+	if (!rc)
+		rc = check_blob(stream, err);
+	if (rc)
+		return rc;
+	hasher_text(stream->tar_hash, diff_id);
 	if (strcmp(diff_id, layer->diff_id) != 0)
 		return layerblk_error_set(err, EBADMSG, "verify", layer->blob,
 					  "its uncompressed digest is %s, the config says %s", diff_id, layer->diff_id);
 	return 0;
+}
+
+int stream_check_blob(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
+		      struct layerblk_error *err)
+{
+	struct stream *stream;
+	const void *data;
+	la_ssize_t got;
+	int rc = stream_open(source, layer, progress, arg, &stream, err);
+
+	if (rc)
+		return rc;
+	do
+		got = blob_callback(stream->raw, stream, &data);
+	while (got > 0);
+	rc = got < 0 ? stream_error(stream, "read", layer->blob, err) : check_blob(stream, err);
+	stream_close(stream);
+	return rc;
 }
 
 uint64_t stream_blob_size(const struct stream *stream)

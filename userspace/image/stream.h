@@ -18,6 +18,10 @@ typedef int stream_progress_fn(void *arg, uint64_t done);
 int stream_open(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
 		struct stream **out, struct layerblk_error *err);
 
+/* Only reads the blob and verifies its size and digest, which must be known. */
+int stream_check_blob(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
+		      struct layerblk_error *err);
+
 /* libarchive's reader of the tar; it stays the stream's. */
 struct archive *stream_tar(struct stream *stream);
 
