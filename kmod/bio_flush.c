@@ -91,9 +91,14 @@ static int lbk_flush_down(struct lbk_disk *disk, struct bio *bio)
 
 void lbk_bio_flush(struct lbk_disk *disk, struct bio *bio)
 {
+	struct lb_vol *vol = READ_ONCE(disk->vol);
 	int ret = -EAGAIN;
 
-	if (!lb_flush_needed(disk->vol))
+	if (!vol) {		/* set aside: nobody has the disk open, so nothing that is to be kept has been written */
+		lbk_bio_end(bio, -EIO);
+		return;
+	}
+	if (!lb_flush_needed(vol))
 		ret = lbk_flush_down(disk, bio);
 	if (ret == LBK_GONE)
 		return;

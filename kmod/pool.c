@@ -31,13 +31,25 @@ static_assert((int)LB_EV_SPACE_FREED == LB_EVENT_SPACE_FREED && (int)LB_EV_SCRUB
 
 /* ------------------------------------------------------------------ background work */
 
+static bool lbk_pool_ready(struct lbk_pool *pool)
+{
+	/* Pairs with lbk_pool_set_ready(): who sees it ready sees pool->engine. */
+	return smp_load_acquire(&pool->ready);
+}
+
+static void lbk_pool_set_ready(struct lbk_pool *pool, bool ready)
+{
+	/* Pairs with lbk_pool_ready(). */
+	smp_store_release(&pool->ready, ready);
+}
+
 static void lbk_commit_work(struct work_struct *work)
 {
 	struct lbk_pool *pool = container_of(work, struct lbk_pool, commit_work.work);
 	unsigned int scope;
 	u64 due;
 
-	if (!smp_load_acquire(&pool->ready))
+	if (!lbk_pool_ready(pool))
 		return;
 	scope = memalloc_noio_save();
 	trace_lbk_commit_begin(pool);
@@ -54,7 +66,7 @@ static void lbk_reclaim_work(struct work_struct *work)
 	struct lbk_pool *pool = container_of(work, struct lbk_pool, reclaim_work);
 	unsigned int scope;
 
-	if (!smp_load_acquire(&pool->ready))
+	if (!lbk_pool_ready(pool))
 		return;
 	scope = memalloc_noio_save();
 	trace_lbk_reclaim_begin(pool);
@@ -278,7 +290,7 @@ void lbk_pool_put(struct lbk_pool *pool)
 
 static void lbk_engine_stop(struct lbk_pool *pool)
 {
-	smp_store_release(&pool->ready, false);
+	lbk_pool_set_ready(pool, false);
 	cancel_delayed_work_sync(&pool->commit_work);
 	cancel_work_sync(&pool->reclaim_work);
 }
@@ -305,7 +317,7 @@ static int lbk_pool_start(struct lbk_pool *pool, unsigned int flags)
 	err = lbk_sysfs_add(pool);
 	if (err)
 		goto err_shrinker;
-	smp_store_release(&pool->ready, true);
+	lbk_pool_set_ready(pool, true);
 	lbk_host_kick(pool, LB_KICK_COMMIT | LB_KICK_RECLAIM);
 	return 0;
 

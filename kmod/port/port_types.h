@@ -32,8 +32,9 @@
 #define lb_printf(a, b)		__printf(a, b)
 #define lb_container_of(ptr, type, member) container_of(ptr, type, member)
 
-#define port_load_acquire(p)	smp_load_acquire(p)
-#define port_store_release(p, v) smp_store_release(p, v)
+/* What they pair with is said where they are used. */
+#define port_load_acquire(p)	smp_load_acquire(p)		/* as the engine says */
+#define port_store_release(p, v) smp_store_release(p, v)	/* as the engine says */
 
 static inline unsigned int port_ctz64(u64 x) { return __ffs64(x); }	/* x != 0 */
 static inline unsigned int port_fls64(u64 x) { return fls64(x); }
