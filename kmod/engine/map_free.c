@@ -15,10 +15,10 @@
  *   - A merge into C leaves what is undecided alone. If C lets go of it, the step that decides it finds it unreached and releases it.
  *   So each is released once, if both sides draw the line at the same place. For an extent they do: block by block, by its key, and an extent of C's that crosses the cursor (two of P's with one birth, joined) is
  *   cut there. Joining changes births, never a block's place, and steps compare places.
- *   For a node the line is the end of its range in P's tree, and C's tree does not know that: there the node can reach further, when C deleted what lay to its right. (It
- *   cannot reach less far: a key within its range goes into it, which makes it another node.) But c is always a bound of P's leaves, and no leaf is empty: the range ends at or below c if and only if the last
- *   extent beneath the node does. That is in the node itself, the same in both trees: merges judge by it (node_owned() in map_merge.c).
- *   - A node that lies across c was opened by a step, hence not reached by C then, hence never again: it will be released when the cursor passes its end. Until then it can be read.
+ *   For a node the line is the end of its range in P's tree, and C's tree does not know that: there the node can reach further, when C deleted what lay to its right. But
+ *   of a node in C's tree its first key is enough. If that is at or behind c, the node is undecided. If it is before c, the node is decided, for c is not within its range in P's tree: a
+ *   step stops within a node's range only after going into the node, which it does only when C does not reach it, and C never will again.
+ *   - A node that lies across c was gone into, hence is not reached by C; it is released when the cursor passes its end. Until then it can be read.
  *   - Nodes reached are found by their key: a link keeps its key for as long as the node is linked, so a look-up of the key in C's tree passes the node if it is there.
  *
  * Owns: the pinned nodes on the way down. Locks: none; the committing thread. Crash: cursor and image change in the same commit.
@@ -47,7 +47,7 @@ static int shed_leaf(struct lb_shed *s, const struct lb_node *n)
 }
 
 /* Read a node that is to go. A leaf goes at once, an upper node becomes the top frame. */
-static int shed_open(struct lb_shed *s, const struct lb_ref *ref, u64 hi)
+static int shed_open(struct lb_shed *s, const struct lb_ref *ref, u64 lo, u64 hi)
 {
 	struct lb_cnode *cn;
 	int err = lb_cache_get(s->w->cache, ref, LB_TREE_MAP, 0, &cn);
@@ -55,11 +55,14 @@ static int shed_open(struct lb_shed *s, const struct lb_ref *ref, u64 hi)
 	if (err)
 		return err;
 	s->spent++;
-	if (ref->level) {
+	if (lb_node_first_lblk(cn->node) < lo)
+		err = -EUCLEAN;
+	if (!err && ref->level) {
 		s->frames[s->depth++] = (struct lb_shed_frame){ .cn = cn, .hi = hi, .ref = *ref };
 		return 0;
 	}
-	err = shed_leaf(s, cn->node);
+	if (!err)
+		err = shed_leaf(s, cn->node);
 	lb_cache_put(s->w->cache, cn);
 	if (!err)
 		err = lb_tree_writer_release(s->w, ref);
@@ -92,7 +95,7 @@ static int shed_next(struct lb_shed *s)
 	err = ref.gen > s->origin ? s->keep(s, &ref, lo) : 1;
 	if (err > 0)
 		s->cursor = hi;
-	return err ? min_t(int, err, 0) : shed_open(s, &ref, hi);
+	return err ? min_t(int, err, 0) : shed_open(s, &ref, lo, hi);
 }
 
 /* May the step end here: no frame is finished that would have to go together with what ends at the cursor? */
@@ -105,7 +108,7 @@ static bool shed_may_stop(const struct lb_shed *s)
 
 int lb_shed_run(struct lb_shed *s, const struct lb_ref *root)
 {
-	int err = root->gen > s->origin ? shed_open(s, root, ~0ULL) : 0;
+	int err = root->gen > s->origin ? shed_open(s, root, 0, ~0ULL) : 0;
 
 	if (!root->addr || root->gen <= s->origin)
 		s->cursor = ~0ULL;

@@ -11,7 +11,7 @@
  *
  * Invariants
  *   - Every block of the old tree is decided once: kept (linked, or its extent copied), or, if owned, released, or left to the ancestor that owns it.
- *   - A node under the cursor of a collapse under way is judged by the end of the last extent beneath it, as the collapse does: see map_free.c.
+ *   - While a collapse is under way, node and extent alike are judged by the key they begin at, an extent block by block: see map_free.c.
  *   - An extent never crosses a range's bound: changes are cut at the end of each leaf's range as they meet it, and grow together again in the tail.
  *   - Links keep their key: a shared node has the same key in every tree that it is in.
  *
@@ -53,50 +53,10 @@ static bool extent_owned(const struct lb_owner *o, const struct lb_extent_cpu *e
 	return e->birth > origin_at(o, e->lblk) && e->birth > origin_at(o, e->lblk + e->count - 1);
 }
 
-/* May anything beneath a node born in `gen`, with keys from lo on, be the volume's? */
-static bool maybe_owned(const struct lb_owner *o, u64 gen, u64 lo)
+/* Is a node with this first key the volume's? If not, nothing beneath it is. */
+static bool node_owned(const struct lb_owner *o, u64 gen, u64 first)
 {
-	return gen > origin_at(o, lo);
-}
-
-/* The end of the last extent beneath a node. */
-static int last_end(struct lb_cache *c, const struct lb_node *node, u64 *end)
-{
-	struct lb_cnode *cn = NULL;
-	struct lb_extent_cpu e;
-
-	while (lb_node_level(node)) {
-		struct lb_ref ref = lb_node_child(node, LB_TREE_MAP, lb_node_count(node) - 1);
-		struct lb_cnode *next;
-		int err = lb_cache_get(c, &ref, LB_TREE_MAP, 0, &next);
-
-		lb_cache_put(c, cn);
-		if (err)
-			return err;
-		cn = next;
-		node = cn->node;
-	}
-	e = lb_extent_decode(&node->extents[lb_node_count(node) - 1]);
-	*end = e.lblk + e.count;
-	lb_cache_put(c, cn);
-	return 0;
-}
-
-/* Is the node the volume's? 1, 0, -errno. hi: an upper bound of its keys, which saves looking for the last one. */
-static int node_owned(struct merge *m, const struct lb_ref *ref, const struct lb_node *node, u64 hi)
-{
-	const struct lb_owner *o = m->o;
-	u64 end;
-	int err;
-
-	if (ref->gen > o->origin || !o->cursor)
-		return ref->gen > o->origin;
-	if (ref->gen <= o->low_origin || lb_node_first_lblk(node) >= o->cursor)
-		return 0;
-	if (hi <= o->cursor)
-		return 1;
-	err = last_end(m->w->cache, node, &end);
-	return err ? err : end <= o->cursor;
+	return gen > origin_at(o, first);
 }
 
 /* ------------------------------------------------------------------ changes in */
@@ -257,8 +217,8 @@ static int merge_leaf(struct merge *m, const struct lb_node *node, u64 hi)
 
 /* ------------------------------------------------------------------ nodes */
 
-/* Take an old node apart: a leaf at once; an upper node becomes the top frame. */
-static int open_node(struct merge *m, const struct lb_ref *ref, u64 hi)
+/* Take an old node with keys in [lo, hi) apart: a leaf at once; an upper node becomes the top frame. */
+static int open_node(struct merge *m, const struct lb_ref *ref, u64 lo, u64 hi)
 {
 	struct lb_cnode *cn;
 	int err = lb_cache_get(m->w->cache, ref, LB_TREE_MAP, 0, &cn);
@@ -266,8 +226,9 @@ static int open_node(struct merge *m, const struct lb_ref *ref, u64 hi)
 	if (err)
 		return err;
 	m->opened++;
-	err = node_owned(m, ref, cn->node, hi);
-	if (err > 0)
+	if (lb_node_first_lblk(cn->node) < lo)
+		err = -EUCLEAN;
+	else if (node_owned(m->o, ref->gen, lb_node_first_lblk(cn->node)))
 		err = lb_tree_writer_release(m->w, ref);
 	if (!err && ref->level) {
 		m->frames[m->depth++] = (struct merge_frame){ .cn = cn, .hi = hi };
@@ -283,7 +244,7 @@ static int open_node(struct merge *m, const struct lb_ref *ref, u64 hi)
 static bool leaf_replaced(const struct merge *m, const struct lb_ref *ref, u64 lo, u64 hi)
 {
 	return ref->level == 0 && m->have && m->ch.lblk <= lo && m->ch.lblk + m->ch.count >= min_t(u64, hi, LB_LBLK_MAX + 1) &&
-	       !maybe_owned(m->o, ref->gen, lo);
+	       !node_owned(m->o, ref->gen, lo);
 }
 
 /* 1: the node is linked as it is; 0: it has to be opened. */
@@ -331,12 +292,12 @@ static int merge_child(struct merge *m)
 	err = try_link(m, child, &ref, hi);
 	if (err)
 		return err < 0 ? err : 0;
-	return open_node(m, &ref, hi);
+	return open_node(m, &ref, lo, hi);
 }
 
 static int merge_tree(struct merge *m, const struct lb_ref *root)
 {
-	int err = root->addr ? open_node(m, root, ~0ULL) : merge_rest(m, ~0ULL);
+	int err = root->addr ? open_node(m, root, 0, ~0ULL) : merge_rest(m, ~0ULL);
 
 	while (!err && m->depth) {
 		err = merge_child(m);
@@ -354,7 +315,7 @@ static int merge_finish(struct merge *m, struct lb_ref *root)
 		err = lb_builder_finish(&m->b, root);
 		if (err <= 0)
 			return err;
-		err = open_node(m, root, ~0ULL);
+		err = open_node(m, root, 0, ~0ULL);
 		while (!err && m->depth) {
 			struct merge_frame *f = &m->frames[m->depth - 1];
 			unsigned int i;

@@ -81,9 +81,9 @@ struct lb_owner {
 	u64 cursor;
 };
 /*
- * An extent at key k is owned iff birth > (k < cursor ? low_origin : origin); one that crosses the cursor is judged in two parts. A node is owned iff birth > (end <= cursor ?
- * low_origin : origin), where end is the end of the last extent beneath it. (The end of its range will not do: a node that a parent and its child share can reach
- * further in the child's tree, when its right neighbour there is gone. See map_free.c.)
+ * A block at key k is owned iff birth > (k < cursor ? low_origin : origin); an extent that crosses the cursor is judged in two parts. A node is owned iff birth > (its first key
+ * < cursor ? low_origin : origin). (The end of a node's range will not do: a node that a parent and its child share can reach further in the child's tree, when its right neighbour
+ * there is gone. map_free.c says why the first key will.)
  */
 
 struct lb_map_change {

@@ -215,11 +215,17 @@ static void random_entry(struct entry *e, int shape, u64 keys)
 		e->value[i] = (u8)lab_rand(256);
 }
 
+static void batch_delete(struct batch *b, const struct entry *e)
+{
+	b->e[b->n] = *e;
+	b->e[b->n++].value_len = ~0u;
+}
+
 static void make_batch(struct cat *c, struct batch *b, int shape, u64 keys)
 {
 	u64 n = 1 + lab_rand(lab_rand(3) ? 20 : 400), i, del = lab_rand(4), from;
 
-	b->e = calloc(n + c->n + 1, sizeof(b->e[0]));
+	b->e = calloc(n + 2 * c->n + 1, sizeof(b->e[0]));
 	assert_non_null(b->e);
 	b->n = n;
 	for (i = 0; i < n; i++) {
@@ -232,10 +238,16 @@ static void make_batch(struct cat *c, struct batch *b, int shape, u64 keys)
 	}
 	if (!lab_rand(12) && c->n) {		/* a whole range goes */
 		from = lab_rand(2) ? lab_rand(c->n) : 0;
-		for (i = from; i < c->n && (from || lab_rand(400)); i++) {
-			b->e[b->n] = c->e[i];
-			b->e[b->n++].value_len = ~0u;
-		}
+		for (i = from; i < c->n && (from || lab_rand(400)); i++)
+			batch_delete(b, &c->e[i]);
+	}
+	if (!lab_rand(15) && c->n) {		/* or all but one */
+		b->n = 0;
+		from = lab_rand(c->n);
+		n = from + lab_rand(30);
+		for (i = 0; i < c->n; i++)
+			if (i < from || i > n)
+				batch_delete(b, &c->e[i]);
 	}
 	batch_sort(b);
 }

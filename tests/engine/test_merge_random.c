@@ -225,14 +225,20 @@ static void around_cursor(struct world *w, const struct vol *v)
 {
 	u64 reach = 1 + lab_rand(lab_rand(2) ? 500 : w->size), at = v->cursor - min_t(u64, v->cursor, lab_rand(reach)), n;
 
-	switch (lab_rand(4)) {
+	switch (lab_rand(6)) {
 	case 0:		/* what is behind it goes */
 		mark(w, v->cursor, lab_rand(2) ? w->size : reach, 0);
 		break;
-	case 1:		/* something before it changes */
+	case 1:		/* the last thing before it changes */
+	case 2:
+		for (n = v->cursor; n && !v->map[n - 1]; n--)
+			;
+		mark(w, n ? n - 1 : 0, 1, lab_rand(3) ? WRITE : 0);
+		break;
+	case 3:		/* something before it changes */
 		mark(w, at, 1, lab_rand(2) ? WRITE : 0);
 		break;
-	case 2:		/* across */
+	case 4:		/* across */
 		mark(w, at, v->cursor - at + lab_rand(reach), lab_rand(2) ? WRITE : 0);
 		break;
 	default:
@@ -249,11 +255,13 @@ static void choose_changes(struct world *w, int i)
 	bool first = !v->t.root.addr && lab_rand(4);
 
 	mark(w, 0, w->size, SAME);
-	if (v->cursor && v->cursor < w->size && lab_rand(2)) {
+	if (v->cursor && v->cursor < w->size && lab_rand(w->collapse_only ? 10 : 2)) {
 		around_cursor(w, v);
 		return;
 	}
-	switch (first ? 5 + lab_rand(2) * 7 : lab_rand(13)) {
+	if (w->collapse_only && v->parent >= 0)		/* little, so that much stays shared */
+		n = 1 + lab_rand(5);
+	switch (first ? 5 + lab_rand(2) * 7 : w->collapse_only && v->parent >= 0 ? lab_rand(2) * 6 : lab_rand(13)) {
 	case 0:		/* random blocks, everywhere */
 	case 1:
 		for (k = 0; k < n; k++)
@@ -719,6 +727,8 @@ static void test_collapse(void **state)
 	(void)state;
 	for (i = 0; i < rounds; i++)
 		history(seed ? seed + i : 2000 + i, 8000, 3 * LB_REGION_BLOCKS, 300, 1 + i % 3, true);
+	for (i = 0; i < (rounds + 5) / 6; i++)		/* three levels */
+		history(seed ? seed + i : 2900 + i, 48000, 16 * LB_REGION_BLOCKS, 80, 40, true);
 }
 
 int main(void)
