@@ -54,7 +54,7 @@ DISKDIR='' DISKCACHE=writeback MODULE=auto INSTALL='' OUT='' LOG='' SHELL_MODE=0
 CUT_AFTER='' CUT_ON='' VERBOSE=0
 QEMU_ARGS=() DISKS=() ENVS=()
 KREL='' VMLINUZ='' MODROOT='' # from kernel.sh
-RUN='' QEMU_PID='' UP_PATTERN='vm: up after'
+RUN='' QEMU_PID='' PUMP_PID='' UP_PATTERN='vm: up after'
 
 die() {
 	echo "vm: $*" >&2
@@ -210,9 +210,14 @@ start_qemu() {
 	fi
 	args+=(-chardev "file,id=c0,path=$RUN/stdout"
 		-device "virtserialport,chardev=c0,name=stdio")
+	# Held open here until QEMU has ended, so that neither side waits for
+	# the other if QEMU fails to start.
 	mkfifo "$RUN/stdout"
+	exec 6<>"$RUN/stdout"
+	pump <"$RUN/stdout" 6>&- 8>&- &
+	PUMP_PID=$!
 	setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" \
-		</dev/null >"$RUN/qemu.err" 2>&1 &
+		</dev/null >"$RUN/qemu.err" 2>&1 6>&- &
 	QEMU_PID=$!
 }
 
@@ -228,9 +233,9 @@ power_cut() {
 	kill -KILL "$QEMU_PID" 2>/dev/null || true
 }
 
-# Passes the output on; starts the clock of a power cut at its line.
+# Passes the output on; leaves a mark when the line of --cut-on comes.
 pump() {
-	local line armed=0
+	local line
 
 	if [ -z "$CUT_ON" ]; then
 		cat
@@ -238,16 +243,22 @@ pump() {
 	fi
 	while IFS= read -r line; do
 		printf '%s\n' "$line"
-		if [ "$armed" = 0 ] && [[ $line =~ $CUT_ON ]]; then
-			armed=1
-			{ sleep "$(cut_delay)"; power_cut; } &
-		fi
+		[[ $line =~ $CUT_ON ]] && : >"$RUN/armed"
 	done
-	wait
 }
 
-cut_when_up() {
-	until grep -qa "$UP_PATTERN" "$RUN/kernel.log"; do
+# The clock of a power cut runs from the line of --cut-on, or from when the
+# guest is up.
+cut_clock_runs() {
+	if [ -n "$CUT_ON" ]; then
+		[ -e "$RUN/armed" ]
+	else
+		grep -qa "$UP_PATTERN" "$RUN/kernel.log"
+	fi
+}
+
+cut_power_then() {
+	until cut_clock_runs; do
 		kill -0 "$QEMU_PID" 2>/dev/null || return 0
 		sleep 0.1
 	done
@@ -262,19 +273,18 @@ watch_timeout() {
 }
 
 wait_qemu() {
-	local timer cutter='' pump
+	local timer cutter=''
 
 	# The helpers must not hold the slot, nor outlive this script.
-	watch_timeout 8>&- &
+	watch_timeout 6>&- 8>&- &
 	timer=$!
-	if [ -n "$CUT_AFTER" ] && [ -z "$CUT_ON" ]; then
-		cut_when_up 8>&- &
+	if [ -n "$CUT_AFTER" ]; then
+		cut_power_then 6>&- 8>&- &
 		cutter=$!
 	fi
-	pump <"$RUN/stdout" 8>&- &
-	pump=$!
 	wait "$QEMU_PID" 2>/dev/null || true
-	wait "$pump" 2>/dev/null || true
+	exec 6>&-
+	wait "$PUMP_PID" 2>/dev/null || true
 	reap "$timer"
 	[ -z "$cutter" ] || reap "$cutter"
 }
