@@ -694,41 +694,33 @@ static void history(u64 seed, u64 size, u64 blocks, unsigned int commits, unsign
 	lab_free(w.lab);
 }
 
-/* LB_TEST_SEED=n runs that one, LB_TEST_ROUNDS=n more of them. */
-static u64 env(const char *name, u64 other)
-{
-	const char *s = getenv(name);
-
-	return s ? strtoull(s, NULL, 0) : other;
-}
-
 static void test_small(void **state)
 {
-	u64 seed = env("LB_TEST_SEED", 0), rounds = env("LB_TEST_ROUNDS", 6), i;
+	u64 i, rounds = test_rounds(6);
 
 	(void)state;
 	for (i = 0; i < rounds; i++)
-		history(seed ? seed + i : 1 + i, 3000, 3 * LB_REGION_BLOCKS, 200, 6, false);
+		history(test_seed(1) + i, 3000, 3 * LB_REGION_BLOCKS, 200, 6, false);
 }
 
 static void test_large(void **state)
 {
-	u64 seed = env("LB_TEST_SEED", 0), rounds = env("LB_TEST_ROUNDS", 2), i;
+	u64 i, rounds = test_rounds(2);
 
 	(void)state;
 	for (i = 0; i < rounds; i++)
-		history(seed ? seed + i : 1000 + i, 48000, 16 * LB_REGION_BLOCKS, 60, 60, false);
+		history(test_seed(1000) + i, 48000, 16 * LB_REGION_BLOCKS, 60, 60, false);
 }
 
 static void test_collapse(void **state)
 {
-	u64 seed = env("LB_TEST_SEED", 0), rounds = env("LB_TEST_ROUNDS", 6), i;
+	u64 i, rounds = test_rounds(6);
 
 	(void)state;
 	for (i = 0; i < rounds; i++)
-		history(seed ? seed + i : 2000 + i, 8000, 3 * LB_REGION_BLOCKS, 300, 1 + i % 3, true);
+		history(test_seed(2000) + i, 8000, 3 * LB_REGION_BLOCKS, 300, 1 + i % 3, true);
 	for (i = 0; i < (rounds + 5) / 6; i++)		/* three levels */
-		history(seed ? seed + i : 2900 + i, 48000, 16 * LB_REGION_BLOCKS, 80, 40, true);
+		history(test_seed(2900) + i, 48000, 16 * LB_REGION_BLOCKS, 80, 40, true);
 }
 
 int main(void)

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* lb_node_check() against every kind of damage, and the accessors that rest on it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
 #include "node.h"
+#include "support.h"
 
 static struct lb_node *node_new(u8 kind, u8 level)
 {

@@ -2,19 +2,16 @@
 /* See treelab.h. One thread; nothing here is shared. */
 #include "treelab.h"
 
-static u64 lab_seed;
+static struct dice lab_dice;
 
 void lab_srand(u64 seed)
 {
-	lab_seed = seed * 2654435761u + 88172645463325252ULL;
+	lab_dice.state = seed;
 }
 
 u64 lab_rand(u64 n)
 {
-	lab_seed ^= lab_seed << 13;
-	lab_seed ^= lab_seed >> 7;
-	lab_seed ^= lab_seed << 17;
-	return n ? (lab_seed >> 11) % n : 0;
+	return n ? dice_below(&lab_dice, n) : 0;
 }
 
 /* ------------------------------------------------------------------ life */
@@ -22,18 +19,13 @@ u64 lab_rand(u64 n)
 struct lab *lab_new(u64 blocks, u64 cache_bytes)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
-	struct lb_super *sb = calloc(1, sizeof(*sb));
+	struct lb_super *sb = test_super(blocks);
 	u64 i;
 
 	assert_non_null(lab);
-	assert_non_null(sb);
 	lab->blocks = blocks;
 	lab->gen = 1;
 	lab->dev = port_sim_new(blocks);
-	sb->total_blocks = cpu_to_le64(blocks);
-	sb->mirror_block = cpu_to_le64(LB_MIRROR_BLOCK_SMALL);
-	sb->journal_block = cpu_to_le64(LB_JOURNAL_BLOCK);
-	sb->journal_blocks = cpu_to_le64(LB_JOURNAL_MIN_BLOCKS);
 	assert_int_equal(lb_space_open(lab->dev, sb, &lab->space), 0);
 	free(sb);
 	lab->cache = lb_cache_alloc(lab->dev, cache_bytes);

@@ -6,15 +6,8 @@
 #ifndef LB_TREELAB_H
 #define LB_TREELAB_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
 #include "engine.h"
-#include "port_sim.h"
+#include "support.h"
 #include "tree.h"
 
 struct lab {
