@@ -15,8 +15,6 @@
  */
 #include "pool_priv.h"
 
-#define STEP_BUDGET	512u	/* leaves in one commit: a few milliseconds of bitmap work, some hundred reads at worst */
-
 int lb_hidden_add(struct lb_pool *p, u64 id)
 {
 	struct lb_hidden *h = port_alloc(sizeof(*h), PORT_WAIT);
@@ -255,7 +253,7 @@ static int work_on(struct lb_pool *p, struct lb_tree_writer *w, struct lb_hidden
 int lb_maintain_step(struct lb_pool *p, struct lb_tree_writer *w, s64 *data_delta)
 {
 	struct lb_hidden *h, *next;
-	unsigned int budget = STEP_BUDGET;
+	unsigned int budget = p->step_budget;
 	bool more = false, done;
 	int err;
 

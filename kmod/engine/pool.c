@@ -13,6 +13,7 @@
 #define DEFAULT_INTERVAL_MS	30000u
 #define CACHE_BYTES		(64ULL << 20)
 #define MEM_LIMIT_MAX		(512u * 1024)
+#define STEP_BUDGET		512u	/* leaves in one commit: a few milliseconds of bitmap work, some hundred reads at worst */
 
 /* ------------------------------------------------------------------ small things that every file uses */
 
@@ -277,6 +278,7 @@ static void pool_from_super(struct lb_pool *p)
 	limit = p->journal.blocks * LB_BLOCK_BYTES / sizeof(struct lb_map_entry) / 3;
 	p->mem_limit = min_t(u64, limit, MEM_LIMIT_MAX);
 	p->delete_reserve = min_t(u64, max_t(u64, total / 256, 64), 16384);
+	p->step_budget = STEP_BUDGET;
 	p->last_commit_ns = port_now_ns();
 }
 

@@ -197,6 +197,7 @@ struct lb_pool {
 	struct lb_list moved;		/* collapse steps of the commit under way, to be published */
 	u64 removed;			/* volumes that the commit under way removes */
 	u64 delete_reserve;
+	unsigned int step_budget;	/* leaves that maintenance works on in one commit */
 	struct lb_scrub scrub;
 	u64 commits;
 	u64 flushes;
