@@ -211,7 +211,7 @@ int lb_cat_merge(struct lb_tree_writer *w, const struct lb_ref *root, const stru
 
 u64 lb_cat_merge_worst(u64 nodes, u8 level, u64 changes)
 {
-	u64 by_changes = changes * (3 * ((u64)level + 1) + 1);
+	u64 by_changes = changes * 3 * ((u64)level + 1);
 	u64 runs = min_t(u64, nodes, changes * ((u64)level + 1));
 	u64 added = (nodes * (LB_PAYLOAD_BYTES - LEAF_FULL) + changes * LEAF_ITEM) / LEAF_FULL + 1 + runs;
 	u64 by_tree = nodes + added + (nodes + added) / 8 + LB_TREE_MAX_LEVEL + 1;

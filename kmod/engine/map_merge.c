@@ -367,14 +367,14 @@ int lb_map_merge(struct lb_tree_writer *w, const struct lb_owner *o, const struc
  *
  * By changes: on each level a change opens at most two nodes of which something stays (those at its ends, or one and a neighbour that has to be pulled in), and adds at most two items
  * to a leaf (itself, and the old extent's second part) or, above, one for each node more than there was. So a run of c changes has at most 2c nodes' worth and 2c items more, which is 3c
- * nodes. Above the old root at most one node for each change comes into being.
+ * nodes. On the root's level only one node is there to be opened: what c changes make of it, and the levels that grow above it, are not more than 3c either.
  *
  * By the tree: every node is opened, all runs together make nodes + (items added) / capacity, and one more for each run: there are not more runs on a level than nodes or changes. Each
  * new node is an item added on the level above.
  */
 u64 lb_map_merge_worst(u64 nodes, u8 level, u64 changes)
 {
-	u64 by_changes = changes * (3 * ((u64)level + 1) + 1);
+	u64 by_changes = changes * 3 * ((u64)level + 1);
 	u64 added = min_t(u64, nodes, changes * ((u64)level + 1)) + changes / (LB_MAP_LEAF_MAX / 2) + 1;
 	u64 by_tree = nodes + added + added / (LB_MAP_NODE_MAX - 1) + LB_TREE_MAX_LEVEL + 1;
 

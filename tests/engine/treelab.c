@@ -153,6 +153,62 @@ void lab_merge_own(struct lab *lab, struct lab_tree *t, struct lab_changes *c)
 	lab_commit(lab);
 }
 
+u64 lab_put(struct lab *lab, struct lab_changes *c, u64 lblk, u64 count)
+{
+	u64 got, pblk = lab_alloc(lab, count, 0, &got);
+
+	assert_int_equal(got, count);
+	lab_change(c, lblk, count, pblk);
+	return pblk;
+}
+
+void lab_fill(struct lab *lab, struct lab_tree *t, struct lab_changes *c, u64 n, u64 step)
+{
+	u64 got, pblk, k;
+
+	for (; n; n -= got) {
+		pblk = lab_alloc(lab, min_t(u64, n, 16000), 0, &got);
+		for (k = 0; k < got; k++)
+			lab_change(c, (c->n + 1) * step, 1, pblk + k);
+	}
+	lab_merge_own(lab, t, c);
+}
+
+static int leaf_pre(void *arg, const struct lb_ref *ref, u64 lo, u64 hi)
+{
+	struct lab_leaf *l = arg;
+
+	if (ref->level)
+		return LB_WALK_DESCEND;
+	if (l->n++ == l->i) {
+		l->lo = lo;
+		l->hi = hi;
+		l->ref = *ref;
+	}
+	return LB_WALK_SKIP;
+}
+
+static int leaf_enter(void *arg, const struct lb_ref *ref, const struct lb_node *n, u64 lo, u64 hi)
+{
+	return LB_WALK_DESCEND;
+}
+
+struct lab_leaf lab_leaf(struct lab *lab, const struct lab_tree *t, u64 i)
+{
+	static const struct lb_walk_ops ops = { .pre = leaf_pre, .enter = leaf_enter };
+	struct lab_leaf l = { .i = i };
+
+	assert_ok(lb_tree_walk(lab->cache, &t->root, LB_TREE_MAP, &ops, &l));
+	return l;
+}
+
+void lab_cold(struct lab *lab)
+{
+	lb_cache_free(lab->cache);
+	lab->cache = lb_cache_alloc(lab->dev, 64 << 20);
+	assert_non_null(lab->cache);
+}
+
 /* ------------------------------------------------------------------ structure */
 
 struct key {

@@ -61,6 +61,19 @@ int lab_merge(struct lab *lab, const struct lb_owner *o, struct lab_tree *t, str
 /* The same in a commit of its own, without ancestors: everything in the tree is owned. */
 void lab_merge_own(struct lab *lab, struct lab_tree *t, struct lab_changes *c);
 
+/* A change to new blocks, contiguous ones; returns the first. */
+u64 lab_put(struct lab *lab, struct lab_changes *c, u64 lblk, u64 count);
+/* Merge n extents of one block, at step, 2 step, ..., none of which can join its neighbour (step > 1). */
+void lab_fill(struct lab *lab, struct lab_tree *t, struct lab_changes *c, u64 n, u64 step);
+/* Bounds of leaf i, and how many leaves there are. */
+struct lab_leaf {
+	u64 i, n, lo, hi;
+	struct lb_ref ref;
+};
+struct lab_leaf lab_leaf(struct lab *lab, const struct lab_tree *t, u64 i);
+/* Nothing is in the cache any more. */
+void lab_cold(struct lab *lab);
+
 /* ------------------------------------------------------------------ checking */
 
 /*
