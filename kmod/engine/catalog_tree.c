@@ -115,6 +115,11 @@ int lb_cat_next(struct lb_cache *c, const struct lb_ref *root, u8 *key, u32 *key
 		err = path_next_leaf(c, &p);
 	if (!err) {
 		it = lb_node_item(p.at[p.depth - 1].cn->node, p.at[p.depth - 1].i);
+		/* Else a damaged tree would keep the caller going round. */
+		if (lb_key_cmp(it.key, it.key_len, key, *key_len) <= 0)
+			err = -EUCLEAN;
+	}
+	if (!err) {
 		memcpy(key, it.key, it.key_len);
 		*key_len = it.key_len;
 		err = copy_value(&it, value, value_len);

@@ -21,6 +21,7 @@ struct diff_iter {
 	struct lb_ref root;	/* addr 0: taken apart already */
 	struct lb_extent_cpu e;	/* count > 0: the head, the rest of an extent */
 	u64 from;
+	u64 done;		/* no key below comes again: else the tree is damaged, and this might not end */
 	unsigned int depth;
 	struct diff_frame frames[LB_TREE_MAX_LEVEL + 1];
 };
@@ -88,8 +89,9 @@ static struct diff_head iter_head(struct diff_iter *it)
 }
 
 /* The head, a subtree, is passed. */
-static void iter_skip(struct diff_iter *it)
+static void iter_skip(struct diff_iter *it, u64 key)
 {
+	it->done = key + 1;
 	if (it->root.addr)
 		it->root.addr = 0;
 	else
@@ -107,6 +109,10 @@ static int iter_open(struct diff_iter *it)
 	err = lb_cache_get(it->c, &ref, LB_TREE_MAP, 0, &next.cn);
 	if (err)
 		return err;
+	if (lb_node_first_lblk(next.cn->node) < it->done) {
+		lb_cache_put(it->c, next.cn);
+		return -EUCLEAN;
+	}
 	if (lb_node_level(next.cn->node))
 		next.i = lb_node_find_child(next.cn->node, it->from);
 	else
@@ -122,6 +128,7 @@ static void iter_eat(struct diff_iter *it, u64 n)
 	it->e.lblk += n;
 	it->e.pblk += n;
 	it->e.count -= n;
+	it->done = it->e.lblk;
 }
 
 /* ------------------------------------------------------------------ both */
@@ -180,8 +187,8 @@ static int diff_round(struct diff *d)
 		return 1;
 	}
 	if (ha.level >= 0 && ha.level == hb.level && ha.addr == hb.addr) {
-		iter_skip(&d->a);
-		iter_skip(&d->b);
+		iter_skip(&d->a, ha.key);
+		iter_skip(&d->b, hb.key);
 		return 0;
 	}
 	/* The smaller key first; with one key, the higher level. */

@@ -402,12 +402,66 @@ static void test_hostile(void **state)
 	check_same();
 }
 
+/* Every child of a node is the same one, eleven times over: 10^20 leaves in twelve blocks. All has to end, and soon. */
+static void test_bomb(void **state)
+{
+	static const struct lb_walk_ops ops = { .enter = walk_enter };
+	struct hostile h = { .next = 20000 }, g = { .next = 21000 };
+	struct lb_node *n = aligned_alloc(LB_BLOCK_BYTES, LB_BLOCK_BYTES);
+	struct lb_owner o = { .vol = 1, .origin = 1000 };
+	struct lb_ref ref = { .addr = 0 }, other = { .addr = 0 };
+	struct hostile *both[] = { &h, &g };
+	struct lab_tree t = { .nodes = 12 };
+	struct lb_diff_run runs[8];
+	unsigned int i, k, m = 8;
+	u64 at, freed;
+
+	for (k = 0; k < 2; k++) {
+		hostile_node(both[k], 0);
+		ref = both[k]->refs[0];
+		for (i = 1; i <= LB_TREE_MAX_LEVEL; i++) {
+			unsigned int c;
+
+			memset(n, 0, sizeof(*n));
+			for (c = 0; c < LB_MAP_NODE_MAX; c++) {
+				n->children[c].lblk = cpu_to_le64(c);
+				n->children[c].ptr = lb_ref_encode(&ref);
+			}
+			n->header.kind = LB_TREE_MAP;
+			n->header.level = (u8)i;
+			n->header.count = cpu_to_le16(LB_MAP_NODE_MAX);
+			n->header.used = cpu_to_le16(LB_MAP_NODE_MAX * sizeof(struct lb_map_child));
+			ref = (struct lb_ref){ .addr = both[k]->next++, .gen = 100, .level = (u8)i };
+			ref.csum = lb_block_seal(n, LB_MAGIC_NODE, ref.addr, ref.gen, 1);
+			port_sim_poke(lab->dev, ref.addr, n);
+		}
+		if (!k)
+			other = ref;
+	}
+	free(n);
+	assert_int_equal(lb_tree_walk(lab->cache, &ref, LB_TREE_MAP, &ops, NULL), -EUCLEAN);
+	assert_int_equal(lb_map_diff(lab->cache, &ref, &other, 0, runs, &m, &at), -EUCLEAN);
+	t.root = ref;
+	lab_begin(lab);
+	lab_change(&ch, 0, LB_LBLK_MAX + 1, LB_PBLK_HOLE);
+	assert_int_equal(lab_merge(lab, &o, &t, &ch), -EUCLEAN);
+	lab_abort(lab);
+	lab_begin(lab);
+	at = 0;
+	assert_int_equal(lb_map_free_step(&lab->w, &ref, 0, &at, ~0u, &freed), -EUCLEAN);
+	lab_abort(lab);
+	lab_begin(lab);
+	assert_int_equal(lb_map_collapse_step(&lab->w, &ref, 0, &other, &at, ~0u, &freed), -EUCLEAN);
+	lab_abort(lab);
+	check_same();
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_allocations), CASE(test_reads), CASE(test_corrupt), CASE(test_writes), CASE(test_no_space), CASE(test_hostile),
+		CASE(test_allocations), CASE(test_reads), CASE(test_corrupt), CASE(test_writes), CASE(test_no_space), CASE(test_hostile), CASE(test_bomb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
