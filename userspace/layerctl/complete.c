@@ -9,6 +9,7 @@
 #include "help.h"
 #include "options.h"
 #include "ref.h"
+#include "../image/record.h"
 
 static const char bash_script[] =
 	"# bash completion for layerctl\n"
@@ -161,6 +162,26 @@ static void offer_volumes(struct layerblk *lb, const char *prefix)
 	}
 }
 
+static int offer_tag(void *arg, const char *key, size_t value_len)
+{
+	(void)value_len;
+	offer(key + strlen(KEY_TAG), arg);
+	return 0;
+}
+
+/* Names of images, which are attributes of their pool. */
+static void offer_images(struct layerblk *lb, const char *prefix)
+{
+	cleanup_free struct lb_ioc_pool_status *pools = NULL;
+	cleanup_free char *arg = strdup(prefix);
+	size_t i, n;
+
+	if (!arg || layerblk_pool_list(lb, &pools, &n, NULL))
+		return;
+	for (i = 0; i < n; i++)
+		layerblk_attr_each(lb, pools[i].uuid, 0, KEY_TAG, offer_tag, arg, NULL);
+}
+
 static void offer_kind(enum command_complete kind, const char *words, const char *prefix)
 {
 	cleanup_layerblk struct layerblk *lb = NULL;
@@ -190,6 +211,8 @@ static void offer_kind(enum command_complete kind, const char *words, const char
 			offer_volumes(lb, prefix);
 		break;
 	case COMPLETE_IMAGE:
+		if (!layerblk_open(&lb, NULL))
+			offer_images(lb, prefix);
 		break;
 	}
 }

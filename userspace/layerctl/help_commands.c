@@ -98,16 +98,28 @@ static int version(struct command_call *call)
 	return lb ? status : command_fail(call);
 }
 
+static void print_features(json_object *list)
+{
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(list); i++)
+		printf("%s%s", i ? ", " : "", json_object_get_string(json_object_array_get_idx(list, i)));
+	putchar('\n');
+}
+
 static int print_info(json_object *answer, json_object *pools)
 {
 	struct utsname system;
-	json_object *module = NULL;
+	json_object *module = NULL, *value = NULL;
 
 	json_object_object_get_ex(answer, "module", &module);
 	uname(&system);
-	printf("layerctl:  %s\n", LAYERBLK_RELEASE);
-	json_object_object_foreach(module, key, value)
-		printf("module %s: %s\n", key, json_object_get_string(value));
+	json_object_object_get_ex(module, "version", &value);
+	printf("layerctl:  %s\nmodule:    %s\n", LAYERBLK_RELEASE, json_object_get_string(value));
+	json_object_object_get_ex(module, "api", &value);
+	printf("interface: %s\nfeatures:  ", json_object_get_string(value));
+	json_object_object_get_ex(module, "features", &value);
+	print_features(value);
 	printf("kernel:    %s %s\n", system.release, system.machine);
 	printf("pools:     %zu open\n", json_object_array_length(pools));
 	if (json_object_array_length(pools)) {

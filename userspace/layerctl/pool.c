@@ -131,6 +131,7 @@ static const struct command_option open_options[] = {
 
 static const struct command_option close_options[] = {
 	{ .name = "all", .letter = 'a', .help = "Close every open pool" },
+	{ .name = "force", .letter = 'f', .help = "Unmount its volumes first, though they are in use" },
 	{ 0 },
 };
 

@@ -137,6 +137,34 @@ static bool explain_busy(struct layerblk *lb, const uint8_t *uuid, struct layerb
 	return mounted;
 }
 
+/* Unmounts what is mounted of one volume; what is in use goes when its last user does. */
+static int unmount_volume(const struct lb_vol_info *volume, struct layerblk_error *err)
+{
+	char **mounts;
+	size_t i, n;
+	int ret = disk_mounts(volume->disk_major, volume->disk_minor, &mounts, &n, err);
+
+	if (ret)
+		return ret;
+	for (i = 0; !ret && i < n; i++)
+		ret = disk_umount(mounts[i], true, err);
+	disk_mounts_free(mounts, n);
+	return ret;
+}
+
+static int unmount_all(struct layerblk *lb, const struct lb_ioc_pool_status *pool, struct layerblk_error *err)
+{
+	cleanup_free struct lb_vol_info *volumes = NULL;
+	size_t i, n;
+	int ret = layerblk_vol_list(lb, pool->uuid, LB_STAT_HIDDEN, &volumes, &n, err);
+
+	for (i = 0; !ret && i < n; i++) {
+		if (volumes[i].flags & LB_VOL_OPEN)
+			ret = unmount_volume(&volumes[i], err);
+	}
+	return ret;
+}
+
 int pool_close_one(struct layerblk *lb, const struct lb_ioc_pool_status *pool, struct layerblk_error *err)
 {
 	struct wait wait = wait_begin(BUSY_WAIT_MS);
@@ -150,6 +178,13 @@ int pool_close_one(struct layerblk *lb, const struct lb_ioc_pool_status *pool, s
 	return ret;
 }
 
+static int close_one(struct command_call *call, struct layerblk *lb, const struct lb_ioc_pool_status *pool)
+{
+	int ret = option_is_set(call, "force") ? unmount_all(lb, pool, &call->error) : 0;
+
+	return ret ? ret : pool_close_one(lb, pool, &call->error);
+}
+
 static int close_all(struct command_call *call, struct layerblk *lb)
 {
 	cleanup_free struct lb_ioc_pool_status *pools = NULL;
@@ -159,7 +194,7 @@ static int close_all(struct command_call *call, struct layerblk *lb)
 	if (layerblk_pool_list(lb, &pools, &n, &call->error))
 		return command_fail(call);
 	for (i = 0; i < n; i++) {
-		if (pool_close_one(lb, &pools[i], &call->error))
+		if (close_one(call, lb, &pools[i]))
 			status = command_fail(call);
 	}
 	return status;
@@ -178,7 +213,7 @@ int pool_close(struct command_call *call)
 	if (option_is_set(call, "all"))
 		return close_all(call, lb);
 	do {
-		if (ref_find_pool(lb, call->argv[i], &pool, &call->error) || pool_close_one(lb, &pool, &call->error))
+		if (ref_find_pool(lb, call->argv[i], &pool, &call->error) || close_one(call, lb, &pool))
 			status = command_fail(call);
 	} while (++i < call->argc);
 	return status;

@@ -107,7 +107,7 @@ static int low_water(const char *text, const struct lb_ioc_pool_status *pool, ui
 
 		ret = number ? number_parse(number, 99, &value, what, err) :
 			       layerblk_error_set(err, ENOMEM, what, NULL, "out of memory");
-		value = ret ? 0 : pool->total_blocks / 100 * value;
+		value = ret ? 0 : pool->total_blocks * value / 100;
 	} else {
 		ret = size_parse(text, &value, what, err);
 		value /= LB_BLOCK_SIZE;
