@@ -162,8 +162,8 @@ static void cache_hash_in(struct lb_cache *c, struct cache_shard *s, struct cach
 	n->hashed = true;
 	lb_list_add(&n->chain, cache_chain(c, s, n->addr));
 	lb_list_add_tail(&n->ring, &s->ring);
-	s->nodes++;
-	s->pinned += n->pins != 0;
+	WRITE_ONCE(s->nodes, s->nodes + 1);
+	WRITE_ONCE(s->pinned, s->pinned + (n->pins != 0));
 }
 
 /* True: nobody has it, the caller frees it (outside the lock). */
@@ -173,8 +173,8 @@ static bool cache_unhash(struct cache_shard *s, struct cache_node *n)
 	n->hashed = false;
 	lb_list_del(&n->chain);
 	lb_list_del(&n->ring);
-	s->nodes--;
-	s->pinned -= n->pins != 0;
+	WRITE_ONCE(s->nodes, s->nodes - 1);
+	WRITE_ONCE(s->pinned, s->pinned - (n->pins != 0));
 	return !n->pins;
 }
 
@@ -182,7 +182,7 @@ static void cache_pin(struct cache_shard *s, struct cache_node *n)
 {
 	port_assert_held(&s->lock);
 	if (!n->pins++ && n->hashed)
-		s->pinned++;
+		WRITE_ONCE(s->pinned, s->pinned + 1);
 	n->touched = true;
 }
 
@@ -199,7 +199,7 @@ void lb_cache_put(struct lb_cache *c, struct lb_cnode *pub)
 	flags = port_spin_lock(&s->lock);
 	gone = !--n->pins && !n->hashed;
 	if (!n->pins && n->hashed)
-		s->pinned--;
+		WRITE_ONCE(s->pinned, s->pinned - 1);
 	port_spin_unlock(&s->lock, flags);
 	if (gone)
 		cache_node_free(c, n);

@@ -55,11 +55,11 @@ static int grow_room_alloc(struct lb_space *s, u64 regions, struct grow_room *g)
 		for (c = 0; c < LB_CLASSES; c++)
 			if (lb_index_init(&g->index[k][c], regions))
 				return -ENOMEM;
-	g->chunks = port_alloc(g->nchunks * sizeof(*g->chunks), PORT_WAIT);
+	g->chunks = port_alloc(g->nchunks * sizeof(struct lb_chunk *), PORT_WAIT);
 	if (!g->chunks)
 		return -ENOMEM;
 	if (s->chunks)
-		memcpy(g->chunks, s->chunks, s->nchunks * sizeof(*g->chunks));
+		memcpy(g->chunks, s->chunks, s->nchunks * sizeof(struct lb_chunk *));
 	for (i = g->old_nchunks; i < g->nchunks; i++) {
 		g->chunks[i] = chunk_alloc();
 		if (!g->chunks[i])
@@ -178,7 +178,7 @@ void lb_space_grow_done(struct lb_space *s)
 	from = lb_region_size(old_total, last);
 	to = lb_region_size(s->next_total, last);
 	s->total = s->next_total;
-	s->regions = s->next_regions;
+	WRITE_ONCE(s->regions, s->next_regions);
 	if (from != to) {
 		reg = lb_region_get(s, last);	/* loaded: live and image differ there */
 		reg->bits->size = to;

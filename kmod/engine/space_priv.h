@@ -188,6 +188,9 @@ struct lb_space {
 	struct lb_freed *freed;
 };
 
+/* Counters that are changed under the lock and read without. */
+static inline void lb_count_add(u64 *p, s64 n) { WRITE_ONCE(*p, *p + (u64)n); }
+
 static inline struct lb_region *lb_region_get(struct lb_space *s, u64 r)
 {
 	return &s->chunks[r / LB_TABLE_ENTRIES]->regions[r % LB_TABLE_ENTRIES];

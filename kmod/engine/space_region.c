@@ -84,8 +84,7 @@ static void region_set_kind(struct lb_space *s, u64 r, unsigned int kind)
 
 	region_reindex(s, r, reg, kind, region_class(reg));
 	if (b) {
-		s->loaded_clusters += counts;
-		s->loaded_clusters -= b->counted;
+		lb_count_add(&s->loaded_clusters, (s64)counts - b->counted);
 		b->counted = counts;
 	}
 }
@@ -107,7 +106,7 @@ void lb_region_open(struct lb_space *s, u64 r)
 
 	port_assert_held(&s->lock);
 	reg->roomy = reg->free >= LB_ROOMY_BLOCKS;
-	s->free += reg->free;
+	lb_count_add(&s->free, reg->free);
 	lb_region_classify(s, r);
 }
 
@@ -138,7 +137,7 @@ void lb_region_take(struct lb_space *s, struct lb_region *reg, unsigned int star
 	b->diff += n;
 	b->touched = true;
 	reg->free -= (u16)n;
-	s->free -= n;
+	lb_count_add(&s->free, -(s64)n);
 	lb_region_classify(s, b->region);
 }
 
@@ -151,7 +150,7 @@ void lb_region_give(struct lb_space *s, struct lb_region *reg, unsigned int star
 	n = lb_bits_give(b, start, len);
 	b->diff -= n;
 	reg->free += (u16)n;
-	s->free += n;
+	lb_count_add(&s->free, n);
 	if (!b->diff && !b->saved && reg->free == lb_region_virgin_free(&s->fixed, s->total, b->region))
 		region_set_kind(s, b->region, LB_REGION_KIND_NONE);	/* empty: for whoever wants it */
 	else
@@ -170,12 +169,12 @@ static bool region_enter(struct lb_space *s, u64 r, struct lb_bits *b, const str
 		return false;
 	if (reg->bad) {
 		reg->bad = false;
-		s->free += reg->free;
+		lb_count_add(&s->free, reg->free);
 	}
 	b->touched = true;
 	reg->bits = b;
 	lb_list_add_tail(&b->ring, &s->loaded_ring);
-	s->loaded++;
+	lb_count_add(&s->loaded, 1);
 	lb_region_classify(s, r);
 	return true;
 }
@@ -235,7 +234,7 @@ static void region_set_bad(struct lb_space *s, u64 r)
 	if (reg->bad || reg->bits)
 		return;
 	reg->bad = true;
-	s->free -= reg->free;
+	lb_count_add(&s->free, -(s64)reg->free);
 	lb_region_classify(s, r);
 }
 
@@ -254,8 +253,8 @@ static void region_unload_one(struct lb_space *s, struct lb_list *out)
 	}
 	reg->bits = NULL;
 	reg->roomy = b->nclusters >= LB_ROOMY_CLUSTERS;
-	s->loaded--;
-	s->loaded_clusters -= b->counted;
+	lb_count_add(&s->loaded, -1);
+	lb_count_add(&s->loaded_clusters, -(s64)b->counted);
 	lb_region_classify(s, b->region);
 	lb_list_add(&b->ring, out);
 }

@@ -283,6 +283,28 @@ int lb_super_write(struct port_dev *dev, struct lb_super *sb, u64 gen)
 	return super_write_slot(dev, sb, gen);
 }
 
+int lb_super_heal(struct port_dev *dev, struct lb_super *sb)
+{
+	u64 gen = le64_to_cpu(sb->header.gen), place[2];
+	struct lb_super *buf = port_alloc_block(PORT_WAIT);
+	const char *why;
+	unsigned int i;
+	int err = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	place[0] = LB_SUPER_BLOCK + (gen & 1);
+	place[1] = le64_to_cpu(sb->mirror_block) + (gen & 1);
+	for (i = 0; i < 2 && !err; i++) {
+		if (!port_read(dev, place[i], buf) &&
+		    !lb_block_verify(buf, LB_MAGIC_SUPER, place[i], gen, le32_to_cpu(sb->header.csum), &why))
+			continue;
+		err = super_write_at(dev, sb, place[i], gen, 0);
+	}
+	port_free_block(buf);
+	return err;
+}
+
 int lb_super_wipe(struct port_dev *dev)
 {
 	u64 blocks = port_dev_blocks(dev);

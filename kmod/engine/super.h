@@ -21,8 +21,17 @@ struct lb_super_state {
  * primaries are gone (tries LB_MIRROR_BLOCK_LARGE and _SMALL).
  */
 int lb_super_read(struct port_dev *dev, bool allow_fallback, struct lb_super *sb, struct lb_super_state *state);
-/* Seal and write generation sb->header.gen as said above. Any error means: the pool must not write on. */
+/*
+ * Seal and write as generation gen, as said above (fills in magic, version and block size). Any error means: the pool must not write on. A pool's first generation is 1: writing it wipes
+ * what an earlier pool left, and writes the same as generation 0 first, so that both slots are whole from the start.
+ */
 int lb_super_write(struct port_dev *dev, struct lb_super *sb, u64 gen);
+/*
+ * After lb_super_read() with bad_copies: write the bad copies of the chosen generation again, from sb as it was read. The good one is not touched, so a
+ * power cut leaves what there was. An error (the device's, -ENOMEM) harms nothing.
+ */
+int lb_super_heal(struct port_dev *dev, struct lb_super *sb);
+/* Overwrite every place where a superblock can be, of any pool, with zeros. Goes on after an error and returns the first. */
 int lb_super_wipe(struct port_dev *dev);
 
 #endif /* LB_SUPER_H */

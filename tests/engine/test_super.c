@@ -174,6 +174,51 @@ static void power_cuts_while_writing(void **state)
 	port_sim_free(dev);
 }
 
+static int heal_hook(void *arg, struct port_dev *dev, const struct port_sim_io *io)
+{
+	struct lb_super_state st;
+	u64 seed, gen;
+
+	for (seed = 0; io->op == PORT_SIM_WRITE && seed < 20; seed++) {
+		struct port_dev *after = port_sim_crash_random(dev, seed);
+
+		assert_ok(read_gen(after, false, &gen, &st));
+		assert_int_equal(gen, *(u64 *)arg);
+		port_sim_free(after);
+	}
+	return 0;
+}
+
+static void bad_copies_are_healed(void **state)
+{
+	struct lb_super *sb = port_alloc_block(PORT_WAIT);
+	struct lb_super_state st;
+	struct port_sim_stat stat;
+	unsigned int i;
+	u64 gen;
+
+	for (gen = 4; gen < 6; gen++) {
+		for (i = gen & 1; i < 4; i += 2) {
+			struct port_dev *dev = make(BLOCKS, gen);
+
+			damage(dev, places[i], 2);
+			assert_ok(lb_super_read(dev, false, sb, &st));
+			assert_int_equal(st.bad_copies, 1);
+			port_sim_set_hook(dev, heal_hook, &gen);
+			assert_ok(lb_super_heal(dev, sb));
+			port_sim_set_hook(dev, NULL, NULL);
+			assert_ok(lb_super_read(dev, false, sb, &st));
+			assert_int_equal(st.bad_copies, 0);
+			port_sim_reset_stat(dev);
+			assert_ok(lb_super_heal(dev, sb));
+			port_sim_get_stat(dev, &stat);
+			assert_int_equal(stat.writes, 0);
+			port_sim_free(dev);
+		}
+	}
+	port_free_block(sb);
+}
+
 static void order_of_writes(void **state)
 {
 	struct lb_super *sb = test_super(BLOCKS);
@@ -401,7 +446,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_combination_of_damage), cmocka_unit_test(unreadable_copies),
-		cmocka_unit_test(power_cuts_while_writing), cmocka_unit_test(order_of_writes),
+		cmocka_unit_test(power_cuts_while_writing), cmocka_unit_test(bad_copies_are_healed), cmocka_unit_test(order_of_writes),
 		cmocka_unit_test(format_over_an_older_pool), cmocka_unit_test(forged_mirror), cmocka_unit_test(fields_are_validated),
 		cmocka_unit_test(future_version_with_another_checksum), cmocka_unit_test(device_shrank_or_is_nothing),
 		cmocka_unit_test(small_pool), cmocka_unit_test(geometry),
