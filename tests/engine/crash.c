@@ -130,8 +130,10 @@ static void abandon(struct workload *w)
 {
 	unsigned int i;
 
-	for (i = 0; i < w->half_count; i++)
-		disk_write_end(&w->half[i].pending, -EIO);
+	for (i = 0; i < w->half_count; i++) {
+		disk_write_end(&w->half[i]->pending, -EIO);
+		free(w->half[i]);
+	}
 	w->half_count = 0;
 	for (i = 0; i < MODEL_VOLS; i++) {
 		struct model_vol *v = &w->m->vols[i];

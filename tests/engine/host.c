@@ -95,8 +95,10 @@ void host_init(struct host *h, struct port_dev *dev)
 
 int host_open(struct host *h, unsigned int flags)
 {
-	int err = lb_pool_open(h->dev, flags, &host_ops, h, &h->pool);
+	int err;
 
+	h->room = 0;		/* rounds are counted anew */
+	err = lb_pool_open(h->dev, flags, &host_ops, h, &h->pool);
 	if (err)
 		h->pool = NULL;
 	return err;
@@ -185,6 +187,8 @@ static void wait_room(struct host *h, u64 r)
 	while (h->room < r) {
 		if (!h->workers) {
 			pthread_mutex_unlock(&h->lock);
+			if (h->before_wait)
+				h->before_wait(h->before_wait_arg);
 			lb_work_commit(h->pool);
 			lb_work_reclaim(h->pool);
 			pthread_mutex_lock(&h->lock);

@@ -24,6 +24,9 @@ struct host {
 	u64 room;			/* the newest round told */
 	u64 events[32];			/* how many of each type */
 	u64 event_vol, event_arg;	/* of the last one */
+	/* Without workers: called before something that may wait for I/O in flight, which nobody else would end. May be NULL. */
+	void (*before_wait)(void *arg);
+	void *before_wait_arg;
 	/* workers */
 	bool workers, stop;
 	pthread_t commit_thread, reclaim_thread;

@@ -77,16 +77,35 @@ static void end_pending(struct workload *w, struct model_vol *v)
 	unsigned int i, kept = 0;
 
 	for (i = 0; i < w->half_count; i++) {
-		struct half_write *hw = &w->half[i];
+		struct half_write *hw = w->half[i];
 
 		if (v && hw->vol != v->id) {
-			w->half[kept++] = *hw;
+			w->half[kept++] = hw;
 			continue;
 		}
 		disk_write_end(&hw->pending, 0);
 		model_ack(model_find(w->m, hw->vol), hw->block * SECTORS, hw->count * SECTORS, hw->version);
+		free(hw);
 	}
 	w->half_count = kept;
+}
+
+static void end_all_pending(void *arg)
+{
+	end_pending(arg, NULL);
+}
+
+/* Whatever commits may reclaim, and so wait for what is in flight, when space is tight or a round for space was asked for. */
+static void end_pending_if_tight(struct workload *w)
+{
+	struct lb_pool *p = w->h.pool;
+	struct lb_pool_stat st;
+
+	if (!w->half_count)
+		return;
+	lb_pool_stat(p, &st);
+	if (p->room_asked > p->room_done || st.free_blocks < st.total_blocks / 2 + 200)
+		end_pending(w, NULL);
 }
 
 void workload_close_disk(struct workload *w, struct model_vol *v)
@@ -289,44 +308,64 @@ static bool op_flush(struct workload *w)
 	return true;
 }
 
+static bool half_overlaps(const struct workload *w, u64 vol, u64 block, u64 count)
+{
+	unsigned int i;
+
+	for (i = 0; i < w->half_count; i++)
+		if (w->half[i]->vol == vol && block < w->half[i]->block + w->half[i]->count && w->half[i]->block < block + count)
+			return true;
+	return false;
+}
+
+static int half_begin(struct workload *w, struct model_vol *v, struct half_write *hw)
+{
+	u64 asked = hw->count, i, sector = hw->block * SECTORS;
+	u8 *buf = malloc(hw->count * LB_BLOCK_BYTES);
+	int err;
+
+	assert(buf);
+	hw->version = model_version(w->m, v->id);
+	say(w, "half a write vol %llu block %llu+%llu v%u", (unsigned long long)v->id, (unsigned long long)hw->block,
+	    (unsigned long long)hw->count, hw->version);
+	for (i = 0; i < asked * SECTORS; i++)
+		model_fill(w->m, hw->version, sector + i, buf + i * SECTOR_BYTES);
+	model_submit(v, sector, asked * SECTORS, hw->version, true);
+	workload_submit_too(w, v->id, sector, asked * SECTORS, hw->version);
+	err = disk_write_begin(v->disk, hw->block, &hw->count, buf, &hw->pending);
+	free(buf);
+	if (err)
+		hw->count = 0;
+	model_unsubmit(v, sector + hw->count * SECTORS, (asked - hw->count) * SECTORS, hw->version);
+	return err;
+}
+
 /* A write whose entry comes later: commits, flushes and other volumes' requests go on meanwhile. */
 static bool op_half_write(struct workload *w)
 {
 	struct model_vol *v = some_volume(w, is_writable);
-	struct half_write *hw = &w->half[w->half_count];
-	struct disk *d;
-	u64 i;
-	u8 *buf;
+	struct half_write *hw;
+	u64 block, count;
 	int err;
 
-	if (!v || w->half_count == WORKLOAD_HALF)
+	if (!v || w->half_count == WORKLOAD_HALF || !disk_of(w, v))
 		return true;
-	d = disk_of(w, v);
-	if (!d)
+	block = chance(w, v->blocks);
+	count = min_t(u64, 1 + chance(w, 6), v->blocks - block);
+	if (half_overlaps(w, v->id, block, count))
 		return true;
+	hw = calloc(1, sizeof(*hw));
+	assert(hw);
 	hw->vol = v->id;
-	hw->block = chance(w, v->blocks);
-	hw->count = min_t(u64, 1 + chance(w, 6), v->blocks - hw->block);
-	for (i = 0; i < w->half_count; i++)
-		if (w->half[i].vol == v->id && hw->block < w->half[i].block + w->half[i].count &&
-		    w->half[i].block < hw->block + hw->count)
-			return true;
-	hw->version = model_version(w->m, v->id);
-	say(w, "half a write vol %llu block %llu+%llu v%u", (unsigned long long)v->id, (unsigned long long)hw->block,
-	    (unsigned long long)hw->count, hw->version);
-	buf = malloc(hw->count * LB_BLOCK_BYTES);
-	assert(buf);
-	for (i = 0; i < hw->count * SECTORS; i++)
-		model_fill(w->m, hw->version, hw->block * SECTORS + i, buf + i * SECTOR_BYTES);
-	model_submit(v, hw->block * SECTORS, hw->count * SECTORS, hw->version, true);
-	workload_submit_too(w, v->id, hw->block * SECTORS, hw->count * SECTORS, hw->version);
-	i = hw->count;
-	err = disk_write_begin(d, hw->block, &hw->count, buf, &hw->pending);
-	free(buf);
-	model_unsubmit(v, hw->block * SECTORS + (err ? 0 : hw->count * SECTORS), (i - (err ? 0 : hw->count)) * SECTORS, hw->version);
-	if (!err)
-		w->half_count++;
-	return !err || err == -ENOBUFS || err == -ENOSPC || err == -EDQUOT || wrong(w, "half a write: error %d", err);
+	hw->block = block;
+	hw->count = count;
+	err = half_begin(w, v, hw);
+	if (!err) {
+		w->half[w->half_count++] = hw;
+		return true;
+	}
+	free(hw);
+	return err == -ENOBUFS || err == -ENOSPC || err == -EDQUOT || wrong(w, "half a write: error %d", err);
 }
 
 static bool op_end_half(struct workload *w)
@@ -777,6 +816,8 @@ bool workload_open(struct workload *w)
 
 	if (err)
 		return wrong(w, "opening the pool: error %d", err);
+	w->h.before_wait = end_all_pending;
+	w->h.before_wait_arg = w;
 	if (w->opts->step_budget)
 		w->h.pool->step_budget = w->opts->step_budget;
 	return true;
@@ -789,6 +830,7 @@ static bool one_op(struct workload *w)
 
 	if (cut)
 		workload_arm(w, 1 + chance(w, chance(w, 2) ? 4 : 40), chance(w, ~0ULL));
+	end_pending_if_tight(w);
 	ok = ops[i].run(w);
 	if (ok)
 		w->res->ops[i]++;

@@ -23,7 +23,7 @@ struct workload {
 	u64 state;			/* of the chance */
 	u32 op;
 	unsigned int names;
-	struct half_write half[WORKLOAD_HALF];
+	struct half_write *half[WORKLOAD_HALF];	/* each stays where it is: the engine links it */
 	unsigned int half_count;
 	char log[WORKLOAD_LOG][WORKLOAD_LINE];
 	unsigned int log_count;

@@ -297,7 +297,8 @@ static int judge_attrs(struct ck_catalog *cat)
 		struct ck_vol *v = cat->attr_vols[i] ? ck_catalog_vol(cat, cat->attr_vols[i]) : NULL;
 		int err;
 
-		if (!cat->attr_vols[i] || (v && v->has_vol && v->state == LB_VOL_LIVE))
+		/* A deleted volume's go with its records, at the end. */
+		if (!cat->attr_vols[i] || (v && v->has_vol))
 			continue;
 		ck_tell(cat->ck, LBCK_ATTR_ORPHAN, vol_where(cat, cat->attr_vols[i], true), "of volume %llu%s",
 			(unsigned long long)cat->attr_vols[i], cat->when);
