@@ -35,7 +35,8 @@ void lb_space_close(struct lb_space *s);
 /*
  * Up to `want` contiguous blocks for data, at least one. hint: where they would best lie (0: no wish): taken when free there; else the start of a free 64 KiB cluster
  * (16 aligned blocks) in a data region, next to the last allocation; else any free run. Does not look at reserves: the caller has charged for them
- * (lb_space_charge). -ENOSPC no free block at all, -EAGAIN. Any context with LB_NOWAIT.
+ * (lb_space_charge). -ENOSPC no free block at all. Any context with LB_NOWAIT: only what is in memory counts then,
+ * and -EAGAIN says that there is no room in loaded data regions (metadata regions are spared as long as others have any). -ENOMEM only without it.
  */
 int lb_space_alloc(struct lb_space *s, u64 want, u64 hint, unsigned int flags, u64 *pblk, u64 *got);
 /*

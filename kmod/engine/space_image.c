@@ -317,8 +317,12 @@ static void fresh_give_back(struct lb_space *s, struct lb_bits *b)
 	for (w = 0; w < LB_BITS_WORDS; w++) {
 		u64 v = b->fresh[w];
 
-		for (; v; v &= v - 1)
-			lb_region_give(s, reg, w * 64 + port_ctz64(v), 1);
+		while (v) {	/* a run of them at a time */
+			unsigned int start = port_ctz64(v), len = ~(v >> start) ? port_ctz64(~(v >> start)) : 64;
+
+			lb_region_give(s, reg, w * 64 + start, len);
+			v &= ~lb_word_mask(0, start, start + len);
+		}
 	}
 }
 

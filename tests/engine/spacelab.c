@@ -195,6 +195,35 @@ void slab_verify(struct slab *l)
 	runs_free(&table);
 }
 
+/* A disk after a power cut within a commit: it holds the last commit's image or this one's, whole. Returns whether it is this one's. */
+bool slab_verify_cut(struct slab *l, struct port_dev *dev)
+{
+	struct lb_super *sb = port_alloc_block(PORT_WAIT);
+	struct runs table = { 0 };
+	struct port_dev *own = l->dev;
+	const struct runs *want;
+	struct lb_super_state st;
+	struct lb_space *s;
+	bool newer;
+	u64 used;
+
+	assert_ok(lb_super_read(dev, false, sb, &st));
+	newer = le64_to_cpu(sb->header.gen) == l->writing_gen;
+	assert_true(newer || le64_to_cpu(sb->header.gen) + 1 == l->writing_gen);
+	want = newer ? &l->image : &l->durable_image;
+	l->dev = dev;
+	used = walk(l, sb, &table);
+	assert_int_equal(used, want->blocks + table.blocks);
+	unmark(l, want);
+	unmark(l, &table);
+	l->dev = own;
+	assert_ok(lb_space_open(dev, sb, &s));
+	lb_space_close(s);
+	runs_free(&table);
+	port_free_block(sb);
+	return newer;
+}
+
 void slab_check(struct slab *l)
 {
 	u64 regions = lb_region_count(l->total), usable = min_t(u64, l->total, regions * LB_REGION_BLOCKS);
@@ -443,6 +472,7 @@ int slab_commit(struct slab *l)
 	struct lb_super next;
 	int err;
 
+	l->writing_gen = gen;
 	lb_space_get_stat(l->space, &before);
 	err = lb_space_commit_write(l->space, gen, l->batch, &root);
 	if (err) {

@@ -47,6 +47,7 @@ struct slab {
 	/* the commit under way */
 	bool committing;
 	struct runs c_freed, c_alloc, c_image;	/* what it freed; alloc and image as before it */
+	u64 writing_gen;
 	u64 commits, aborts, crashes;
 };
 
@@ -75,5 +76,6 @@ void slab_crash(struct slab *l);		/* power cut, then open again */
 void slab_check(struct slab *l);
 /* The durable image on disk against the model. */
 void slab_verify(struct slab *l);
+bool slab_verify_cut(struct slab *l, struct port_dev *dev);
 
 #endif /* LB_SPACELAB_H */

@@ -282,6 +282,72 @@ static void bitmaps_are_unloaded(void **state)
 	slab_free(l);
 }
 
+/* ------------------------------------------------------------------ power cuts at every I/O of a commit, that of the superblock included */
+
+struct cuts {
+	struct slab *l;
+	u64 seed, older, newer;
+};
+
+static int cut_hook(void *arg, struct port_dev *dev, const struct port_sim_io *io)
+{
+	struct cuts *c = arg;
+	unsigned int i;
+
+	if (io->op == PORT_SIM_READ)
+		return 0;
+	for (i = 0; i < 6; i++) {
+		struct port_dev *after = i == 0 ? port_sim_crash_none(dev) : i == 1 ? port_sim_crash_all(dev) :
+									     port_sim_crash_random(dev, c->seed++);
+
+		if (slab_verify_cut(c->l, after))
+			c->newer++;
+		else
+			c->older++;
+		port_sim_free(after);
+	}
+	return 0;
+}
+
+static void power_cut_at_every_write(u64 total, u64 step, unsigned int commits, u64 seed)
+{
+	struct slab *l = slab_new(total, total + commits * step, seed);
+	struct cuts c = { .l = l, .seed = seed };
+	unsigned int i, k;
+
+	for (i = 0; i < commits; i++) {
+		if (step)
+			slab_grow(l, l->total + step);
+		for (k = 0; k < 30; k++)
+			slab_alloc(l, 1 + dice_below(&l->d, 200), hint_for(l), 0);
+		slab_begin(l);
+		for (k = 0; k < 15; k++) {
+			slab_use(l);
+			if (k % 2)
+				slab_release(l);
+			if (k % 5 == 0)
+				slab_drop(l);
+			assert_ok(slab_meta(l, k & 1));
+		}
+		port_sim_set_hook(l->dev, cut_hook, &c);
+		assert_ok(slab_commit(l));
+		port_sim_set_hook(l->dev, NULL, NULL);
+		while (l->nlists > 1)
+			slab_reclaim(l, 0);
+		if (i % 4 == 3)
+			slab_crash(l);
+	}
+	assert_true(c.older && c.newer);
+	slab_free(l);
+}
+
+static void power_cuts(void **state)
+{
+	power_cut_at_every_write(LB_POOL_MIN_BLOCKS, 0, 12, 31);
+	power_cut_at_every_write(R + 70, 500, 8, 32);		/* growing each time */
+	power_cut_at_every_write(252 * R, R / 2, 8, 33);	/* ... to another depth */
+}
+
 /* ------------------------------------------------------------------ full */
 
 static void full_to_the_last_block(void **state)
@@ -723,7 +789,7 @@ int main(void)
 		cmocka_unit_test(random_one_region), cmocka_unit_test(random_few_regions), cmocka_unit_test(random_split_regions),
 		cmocka_unit_test(random_growing), cmocka_unit_test(random_depth_1), cmocka_unit_test(random_depth_2),
 		cmocka_unit_test(table_fixpoint), cmocka_unit_test(growth_through_all_depths), cmocka_unit_test(huge_pool_opens_cheaply),
-		cmocka_unit_test(bitmaps_are_unloaded), cmocka_unit_test(full_to_the_last_block), cmocka_unit_test(charges),
+		cmocka_unit_test(bitmaps_are_unloaded), cmocka_unit_test(power_cuts), cmocka_unit_test(full_to_the_last_block), cmocka_unit_test(charges),
 		cmocka_unit_test(wrong_blocks_are_refused), cmocka_unit_test(damaged_bitmap), cmocka_unit_test(damaged_table),
 		cmocka_unit_test(failing_memory), cmocka_unit_test(placement_of_data), cmocka_unit_test(placement_of_metadata),
 		cmocka_unit_test(discards_are_coalesced), cmocka_unit_test(many_writers_and_a_committer),

@@ -99,6 +99,35 @@ void port_mutex_unlock(port_mutex_t *l)
 	lock_drop(&l->m, &l->owner);
 }
 
+/*
+ * Waiting. With LB_PORT_WAIT_LIMIT=seconds in the environment (the tests' Makefile sets it), a wait that lasts longer aborts with a stack to look at, instead of
+ * hanging for ever.
+ */
+static unsigned long wait_limit;
+static pthread_once_t wait_once = PTHREAD_ONCE_INIT;
+
+static void wait_init(void)
+{
+	const char *s = getenv("LB_PORT_WAIT_LIMIT");
+
+	wait_limit = s ? strtoul(s, NULL, 10) : 0;
+}
+
+static void cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
+{
+	struct timespec until;
+
+	pthread_once(&wait_once, wait_init);
+	if (!wait_limit) {
+		pthread_cond_wait(c, m);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += (time_t)wait_limit;
+	if (pthread_cond_timedwait(c, m, &until) == ETIMEDOUT)
+		port_die("waited longer than LB_PORT_WAIT_LIMIT");
+}
+
 void port_wait_init(port_wait_t *w)
 {
 	pthread_mutex_init(&w->m, NULL);
@@ -121,7 +150,7 @@ void port_wait_sleep(port_wait_t *w, u64 seq)
 {
 	pthread_mutex_lock(&w->m);
 	while (w->seq == seq)
-		pthread_cond_wait(&w->c, &w->m);
+		cond_wait(&w->c, &w->m);
 	pthread_mutex_unlock(&w->m);
 }
 
@@ -182,7 +211,7 @@ void port_gate_sync(port_gate_t *g)
 	old = g->idx;
 	g->idx = !old;
 	while (g->readers[old])
-		pthread_cond_wait(&g->c, &g->m);
+		cond_wait(&g->c, &g->m);
 	pthread_mutex_unlock(&g->m);
 	pthread_mutex_unlock(&g->sync);
 }
