@@ -156,7 +156,7 @@ static void check_options(const struct command *command)
 		const struct command_option *option = &command->options[i];
 
 		assert_non_null(option->help);
-		assert_true(option->help[0] >= 'A' && option->help[0] <= 'Z');
+		assert_true((option->help[0] >= 'A' && option->help[0] <= 'Z') || option->help[0] == '"');
 		assert_true(option->help[strlen(option->help) - 1] != '.');
 		assert_true(strcmp(option->name, "help") != 0);
 		assert_int_equal(option->complete == COMPLETE_WORDS, option->words != NULL);

@@ -2,7 +2,6 @@
 /* layerctl: pools, volumes, images and containers of layerblk. */
 #include <langinfo.h>
 #include <locale.h>
-#include <signal.h>
 #include <string.h>
 #include "command.h"
 #include "report.h"
@@ -19,6 +18,5 @@ int main(int argc, char **argv)
 {
 	set_locale();
 	report_set_program("layerctl");
-	signal(SIGPIPE, SIG_IGN);	/* a closed pipe is an error of the write that meets it */
 	return command_dispatch(argc, argv);
 }

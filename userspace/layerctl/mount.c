@@ -8,6 +8,7 @@
 #include "command.h"
 #include "disk.h"
 #include "ref.h"
+#include "size.h"
 
 static uint32_t activate_flags(const struct command_call *call)
 {
@@ -83,27 +84,29 @@ static int mount(struct command_call *call)
 
 /* ------------------------------------------------------------------ umount */
 
-/* The volume of a disk number, in whichever pool. */
+static bool read_attribute(dev_t device, const char *name, char *text, size_t size)
+{
+	cleanup_file FILE *file = NULL;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/layerblk/%s", major(device), minor(device), name);
+	file = fopen(path, "re");
+	if (!file || !fgets(text, (int)size, file))
+		return false;
+	text[strcspn(text, "\n")] = 0;
+	return true;
+}
+
+/* The volume of a disk number, in whichever pool; its disk says which. */
 static int find_by_disk(struct layerblk *lb, dev_t device, struct found_volume *out, struct layerblk_error *err)
 {
-	cleanup_free struct lb_ioc_pool_status *pools = NULL;
-	size_t i, j, n, volumes_n;
-	int ret = layerblk_pool_list(lb, &pools, &n, err);
+	char uuid[64], id[32];
+	uint64_t number;
 
-	for (i = 0; !ret && i < n; i++) {
-		cleanup_free struct lb_vol_info *volumes = NULL;
-
-		ret = layerblk_vol_list(lb, pools[i].uuid, LB_STAT_HIDDEN, &volumes, &volumes_n, err);
-		for (j = 0; !ret && j < volumes_n; j++) {
-			if (!(volumes[j].flags & LB_VOL_ACTIVE) ||
-			    makedev(volumes[j].disk_major, volumes[j].disk_minor) != device)
-				continue;
-			memcpy(out->uuid, pools[i].uuid, LB_UUID_LEN);
-			out->info = volumes[j];
-			return 0;
-		}
-	}
-	return ret ? ret : -ENOENT;
+	if (!read_attribute(device, "pool_uuid", uuid, sizeof(uuid)) || uuid_from_text(uuid, out->uuid) ||
+	    !read_attribute(device, "volume_id", id, sizeof(id)) || number_parse(id, UINT64_MAX, &number, "", NULL))
+		return -ENOENT;
+	return layerblk_vol_stat(lb, out->uuid, number, 0, &out->info, err);
 }
 
 static int umount_directory(struct command_call *call, const char *directory)

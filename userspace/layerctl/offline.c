@@ -81,14 +81,17 @@ static int explain(int ret, const char *what, const char *path, struct layerblk_
 	return layerblk_error_set(err, -ret, what, path, "%s", strerror(-ret));
 }
 
-/* What goes wrong is told once, by the error that comes back. */
+/*
+ * What goes wrong is told once, by the error that comes back. Not through the page cache, which knows nothing of what the module
+ * writes to a device while others have it open.
+ */
 static struct port_dev *open_port(const char *path, bool read_only, const char *what, struct layerblk_error *err)
 {
 	struct port_dev *port;
 	int ret = 0;
 
 	port_log_set_level(-1);
-	port = port_file_open(path, read_only, &ret);
+	port = port_file_open_flags(path, read_only, PORT_FILE_DIRECT, &ret);
 	if (!port)
 		explain(ret, what, path, err);
 	return port;
