@@ -60,7 +60,8 @@ int lb_space_open(struct port_dev *dev, const struct lb_super *sb, struct lb_spa
 	s = space_alloc(dev, sb);
 	if (!s)
 		return -ENOMEM;
-	err = s->depth != le32_to_cpu(sb->region_depth) || s->depth > LB_TABLE_MAX_DEPTH ? -EUCLEAN : 0;
+	/* Without a root the depth says nothing. */
+	err = (root.addr && s->depth != le32_to_cpu(sb->region_depth)) || s->depth > LB_TABLE_MAX_DEPTH ? -EUCLEAN : 0;
 	if (!err)
 		err = lb_space_make_room(s, s->regions);
 	if (!err) {

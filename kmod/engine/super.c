@@ -178,7 +178,7 @@ static int super_check(const struct lb_super *sb, u64 device_blocks)
 		bad = "size";
 	else if (!super_layout_ok(sb, total))
 		bad = "layout";
-	else if (le32_to_cpu(sb->region_depth) != lb_table_depth(lb_region_count(total)))
+	else if (sb->region_root.addr && le32_to_cpu(sb->region_depth) != lb_table_depth(lb_region_count(total)))
 		bad = "region table depth";
 	else if (!super_ref_ok(&sb->region_root, total, gen) || !super_ref_ok(&sb->catalog_root, total, gen))
 		bad = "roots";

@@ -311,7 +311,13 @@ static void ed_journal_far(struct lb_super *sb) { sb->journal_block = cpu_to_le6
 static void ed_journal_long(struct lb_super *sb) { sb->journal_blocks = cpu_to_le64(1 << 20); }
 static void ed_journal_mirror(struct lb_super *sb) { sb->journal_block = cpu_to_le64(LB_MIRROR_BLOCK_LARGE - 5); }
 static void ed_journal_pos(struct lb_super *sb) { sb->journal_pos = cpu_to_le64(LB_JOURNAL_MIN_BLOCKS); }
-static void ed_depth(struct lb_super *sb) { sb->region_depth = cpu_to_le32(1); }
+static void ed_depth(struct lb_super *sb)
+{
+	sb->region_root.addr = cpu_to_le64(600);
+	sb->region_root.addr2 = cpu_to_le64(601);
+	sb->region_depth = cpu_to_le32(1);
+}
+static void ed_depth_no_root(struct lb_super *sb) { sb->region_depth = cpu_to_le32(1); }
 static void ed_root(struct lb_super *sb) { sb->catalog_root.addr = cpu_to_le64(BLOCKS); }
 static void ed_root_gen(struct lb_super *sb)
 {
@@ -349,7 +355,7 @@ static void fields_are_validated(void **state)
 		{ "huge", ed_huge, -EUCLEAN }, { "larger", ed_larger, -EFBIG }, { "journal 0", ed_journal_zero, -EUCLEAN },
 		{ "journal far", ed_journal_far, -EUCLEAN }, { "journal long", ed_journal_long, -EUCLEAN },
 		{ "journal on mirror", ed_journal_mirror, -EUCLEAN }, { "journal pos", ed_journal_pos, -EUCLEAN },
-		{ "depth", ed_depth, -EUCLEAN }, { "root", ed_root, -EUCLEAN }, { "root gen", ed_root_gen, -EUCLEAN },
+		{ "depth", ed_depth, -EUCLEAN }, { "depth without a root", ed_depth_no_root, 0 }, { "root", ed_root, -EUCLEAN }, { "root gen", ed_root_gen, -EUCLEAN },
 		{ "same copies", ed_same_copies, -EUCLEAN }, { "counts", ed_counts, -EUCLEAN },
 	};
 	struct lb_super_state st;
