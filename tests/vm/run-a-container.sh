@@ -28,8 +28,11 @@ for want in 0 1 7 126; do
 done
 rc=0
 run tiny:latest no-such-command 2>"$T/err" || rc=$?
-[ "$rc" -ne 0 ] || fail "a command that is not there"
-refused layerctl run --rm no-such-image
+assert_eq "$rc" 127 "a command that is not there"
+rc=0
+layerctl run --rm no-such-image 2>"$T/err" || rc=$?
+assert_eq "$rc" 125 "as docker run says that it failed itself"
+grep -q 'no such image' "$T/err" || fail "no words: $(cat "$T/err")"
 
 step "what it writes is its own"
 run tiny:latest sh -c 'echo mine >/etc/layers; rm -r /all; cat /etc/layers'

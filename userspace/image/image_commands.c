@@ -28,7 +28,7 @@ static const struct command_option ls_options[] = {
 	{ 0 },
 };
 
-static const struct command_option inspect_options[] = {
+static const struct command_option pool_options[] = {
 	OPTION_POOL,
 	{ 0 },
 };
@@ -62,7 +62,7 @@ const struct command image_commands[] = {
 	  .details = "SIZE is what the layers take in the pool, shared ones included.",
 	  .options = ls_options, .run = image_ls_run },
 	{ .path = "image inspect", .args = "IMAGE...", .min_args = 1, .max_args = -1, .summary = "Show images in detail, as JSON",
-	  .options = inspect_options, .complete = COMPLETE_IMAGE, .run = image_inspect_run },
+	  .options = pool_options, .complete = COMPLETE_IMAGE, .run = image_inspect_run },
 	{ .path = "image history", .args = "IMAGE", .min_args = 1, .max_args = 1,
 	  .summary = "Show the instructions that an image was built by", .options = history_options,
 	  .complete = COMPLETE_IMAGE, .run = image_history_run },
@@ -70,6 +70,10 @@ const struct command image_commands[] = {
 	  .details = "A name is taken away; with the last one go the image and the layers that no other image and no container "
 		     "uses.",
 	  .options = rm_options, .complete = COMPLETE_IMAGE, .run = image_rm_run },
+	{ .path = "image prune", .args = "", .max_args = 0, .summary = "Remove what no image's name leads to",
+	  .details = "Images without a name that no container was made from, and layers that belong to no image: those that an "
+		     "interrupted import had finished.",
+	  .options = pool_options, .run = image_prune_run },
 	{ 0 },
 };
 

@@ -26,6 +26,7 @@ int image_ls_run(struct command_call *call);
 int image_inspect_run(struct command_call *call);
 int image_history_run(struct command_call *call);
 int image_rm_run(struct command_call *call);
+int image_prune_run(struct command_call *call);
 
 /* Bytes in the pool that a layer owns; 0 when it is gone. */
 uint64_t layer_owned_bytes(const struct pool *pool, uint64_t id);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* layerctl image rm. */
+/* layerctl image rm and prune. */
 #include <stdio.h>
 #include "image_commands.h"
 #include "remove.h"
+#include "size.h"
 
 static void say(void *arg, const char *what, const char *name)
 {
@@ -22,4 +23,16 @@ int image_rm_run(struct command_call *call)
 			status = command_fail(call);
 	}
 	return fflush(stdout) == 0 ? status : 1;
+}
+
+int image_prune_run(struct command_call *call)
+{
+	struct image_pool at;
+	char text[SIZE_TEXT];
+	uint64_t bytes;
+
+	if (image_pool_open(call, &at) || image_prune(&at.pool, &bytes, say, NULL, &call->error))
+		return command_fail(call);
+	printf("Total reclaimed space: %s\n", size_format(bytes, text));
+	return fflush(stdout) == 0 ? 0 : 1;
 }

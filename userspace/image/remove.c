@@ -32,11 +32,13 @@ static void removal_clear(struct removal *removal)
 	free(removal->volumes);
 }
 
-static int removal_load(struct removal *removal, struct layerblk_error *err)
+/* target: that of the image, or NULL for the one that removal->text names. */
+static int removal_load(struct removal *removal, const char *target, struct layerblk_error *err)
 {
 	const struct pool *pool = removal->pool;
 	char normal[REFERENCE_MAX];
-	int rc = record_find(pool, removal->text, &removal->record, err);
+	int rc = target ? record_load(pool, target, &removal->record, err) :
+		 record_find(pool, removal->text, &removal->record, err);
 
 	if (!rc)
 		rc = catalogue_load(pool, &removal->all, err);
@@ -229,8 +231,9 @@ static int check(const struct removal *removal, bool force, struct layerblk_erro
 	return 0;
 }
 
-int image_remove(const struct pool *pool, const char *text, bool force, remove_said_fn *said, void *arg,
-		 struct layerblk_error *err)
+/* target: exactly this image, or NULL for the one that text names. */
+static int remove_image(const struct pool *pool, const char *target, const char *text, bool force, remove_said_fn *said,
+			void *arg, struct layerblk_error *err)
 {
 	struct removal removal = { .pool = pool, .text = text, .said = said, .arg = arg };
 	cleanup_fd int lock = -1;
@@ -238,7 +241,7 @@ int image_remove(const struct pool *pool, const char *text, bool force, remove_s
 
 	if (rc)
 		return rc;
-	rc = removal_load(&removal, err);
+	rc = removal_load(&removal, target, err);
 	if (!rc && removal.only_tag && removal.tag_count > 1) {
 		rc = untag(&removal, err);
 	} else if (!rc) {
@@ -246,6 +249,91 @@ int image_remove(const struct pool *pool, const char *text, bool force, remove_s
 		if (!rc)
 			rc = remove_record(&removal, err);
 	}
+	removal_clear(&removal);
+	return rc;
+}
+
+int image_remove(const struct pool *pool, const char *text, bool force, remove_said_fn *said, void *arg,
+		 struct layerblk_error *err)
+{
+	return remove_image(pool, NULL, text, force, said, arg, err);
+}
+
+/* ------------------------------------------------------------------ prune */
+
+static bool has_name(const struct catalogue *all, const char *target)
+{
+	for (size_t i = 0; i < all->tag_count; i++)
+		if (strcmp(all->tags[i].target, target) == 0)
+			return true;
+	return false;
+}
+
+/* Images first: their layers may then be used by nothing. */
+static int prune_images(const struct pool *pool, remove_said_fn *said, void *arg, struct layerblk_error *err)
+{
+	struct catalogue all;
+	char target[KEY_TEXT];
+	int rc = catalogue_load(pool, &all, err);
+
+	for (size_t i = 0; !rc && i < all.record_count; i++) {
+		record_target(&all.records[i], target);
+		if (has_name(&all, target))
+			continue;
+		rc = remove_image(pool, target, all.records[i].id, false, said, arg, err);
+		if (rc == -EBUSY)	/* a container's */
+			rc = 0;
+	}
+	catalogue_clear(&all);
+	return rc;
+}
+
+/* One round over all volumes; *removed: how many went, after which others may have become childless. */
+static int prune_layers(struct removal *removal, uint64_t *bytes, size_t *removed, struct layerblk_error *err)
+{
+	char gone[DIGEST_TEXT];
+	int rc;
+
+	*removed = 0;
+	for (size_t i = removal->volume_count; i-- > 0;) {
+		cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+		struct lb_vol_info info = removal->volumes[i];
+		json_object *json;
+
+		if (!(info.flags & LB_VOL_FROZEN) || !removable(removal, info.id))
+			continue;
+		json = layer_attribute(removal->pool, info.id);
+		json_object_put(json);
+		if (!json)
+			continue;	/* a snapshot that somebody made */
+		if (!attrs)
+			return layerblk_error_set(err, ENOMEM, "remove the layer", info.name, "no memory");
+		rc = remove_layer(removal, info.id, attrs, gone, err);
+		if (rc)
+			return rc;
+		removal->said(removal->arg, "Deleted", gone);
+		*bytes += info.owned_blocks * LB_BLOCK_SIZE;
+		++*removed;
+	}
+	return 0;
+}
+
+int image_prune(const struct pool *pool, uint64_t *bytes, remove_said_fn *said, void *arg, struct layerblk_error *err)
+{
+	struct removal removal = { .pool = pool, .said = said, .arg = arg };
+	cleanup_fd int lock = -1;
+	size_t removed = 1;
+	int rc = prune_images(pool, said, arg, err);
+
+	*bytes = 0;
+	if (!rc)
+		rc = pool_lock(pool, &lock, err);
+	if (!rc)
+		rc = catalogue_load(pool, &removal.all, err);
+	if (!rc)
+		rc = layerblk_vol_list(pool->lb, pool->uuid, 0, &removal.volumes, &removal.volume_count, err);
+	while (!rc && removed > 0)
+		rc = prune_layers(&removal, bytes, &removed, err);
 	removal_clear(&removal);
 	return rc;
 }
