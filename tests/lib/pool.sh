@@ -117,22 +117,22 @@ bytes_of() {
 
 # pattern SEED SIZE: that many bytes which do not repeat, the same for a seed.
 pattern() {
-	openssl enc -aes-128-ctr -nosalt -pass "pass:$1" -md sha256 -in /dev/zero 2>/dev/null |
-		head -c "$2" || [ $? = 141 ]
+	block pattern "$1" "$2"
 }
 
 # block_write DEVICE BLOCK SEED [COUNT]: COUNT (1) blocks of 4 KiB, O_DIRECT.
 block_write() {
-	pattern "$3" $((4096 * ${4:-1})) >"$T/block"
-	dd if="$T/block" of="$1" bs=4096 seek="$2" count="${4:-1}" oflag=direct \
-		conv=notrunc status=none
+	block write "$@"
 }
 
 # block_is DEVICE BLOCK SEED [COUNT]: fails unless it holds what block_write wrote.
 block_is() {
-	pattern "$3" $((4096 * ${4:-1})) >"$T/want"
-	dd if="$1" bs=4096 skip="$2" count="${4:-1}" iflag=direct status=none >"$T/got"
-	cmp "$T/want" "$T/got" || fail "$1 block $2 does not hold '$3'"
+	block check "$@" || fail "$1 block $2 does not hold '$3'"
+}
+
+# block_is_zero DEVICE BLOCK [COUNT]
+block_is_zero() {
+	block zero "$@" || fail "$1 block $2 is not zero"
 }
 
 # tree_sum DIRECTORY: one sum over names, modes, owners and contents.

@@ -8,6 +8,8 @@
 
 pool_on "$VM_DISK_pool"
 mkdir "$T/m"
+# Some thousand files of all sizes that every Debian has.
+source=$(find /usr/share/perl -name strict.pm -printf "%h\n" | head -n 1)
 for fs in ext4 xfs; do
 	step "$fs: a volume"
 	d=$(volume "$fs" 1G)
@@ -16,8 +18,8 @@ for fs in ext4 xfs; do
 	xfs) mkfs.xfs -q -K "$d"; opts=noatime,nouuid ;;
 	esac
 	mount -o "$opts" "$d" "$T/m"
-	cp -a /usr/share/perl/5.* "$T/m/"
-	ln "$T"/m/5.*/strict.pm "$T/m/hard"
+	cp -a "$source" "$T/m/tree"
+	ln "$T/m/tree/strict.pm" "$T/m/hard"
 	sum=$(tree_sum "$T/m")
 	umount "$T/m"
 	layerctl deactivate "$fs"
@@ -29,7 +31,7 @@ for fs in ext4 xfs; do
 		mount -o "$opts" "$d" "$T/m"
 		assert_eq "$(tree_sum "$T/m")" "$sum" "$fs-$s differs from its parent"
 		echo "only $s" >"$T/m/mine"
-		rm -r "$T"/m/5.*/unicore
+		rm -r "$T/m/tree/unicore"
 		dd if=/dev/urandom of="$T/m/new" bs=1M count=8 conv=fsync status=none
 		tree_sum "$T/m" >"$T/sum-$fs-$s"
 		umount "$T/m"
