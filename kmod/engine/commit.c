@@ -80,6 +80,7 @@ static int seal(struct commit *c)
 		p->catalog.active = fresh;
 		p->catalog.sealed_charge = p->catalog.charge;
 		p->catalog.charge = 0;
+		p->catalog.items = 0;
 		fresh = NULL;
 		seal_volumes(p);
 		if (c->cut && c->cut->sealed)

@@ -87,6 +87,7 @@ struct lb_catalog {
 	port_mutex_t mutex;
 	struct lb_kvtable *active, *sealed;	/* changes since the last durable commit */
 	struct lb_ref root;			/* committed */
+	u64 items;				/* changes charged for since the last seal */
 	u64 charge, sealed_charge;		/* blocks charged for the changes in either table */
 	u8 *scratch;				/* one key and one value */
 	u64 nodes;

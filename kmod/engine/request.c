@@ -13,21 +13,29 @@
 
 /* ------------------------------------------------------------------ checks and charges */
 
+/*
+ * Charge for `items` more catalog changes: what the worst merge of all that wait for the next commit grows by. A commit under way may make the
+ * tree larger by its own charge, and higher.
+ */
 int lb_request_charge(struct lb_pool *p, u64 items, bool use_reserve)
 {
-	u64 blocks;
+	struct lb_catalog *c = &p->catalog;
+	u8 level = c->root.level > 2 ? c->root.level : 2;
+	u64 worst, more;
 	int err;
 
-	port_mutex_assert_held(&p->catalog.mutex);
+	port_mutex_assert_held(&c->mutex);
 	/* Every catalog node has two copies. */
-	blocks = 2 * lb_cat_merge_worst(p->catalog.nodes, p->catalog.root.level + 1, items);
-	err = lb_space_charge(p->space, blocks, use_reserve);
+	worst = 2 * lb_cat_merge_worst(c->nodes + c->sealed_charge, level + 1, c->items + items);
+	more = worst > c->charge ? worst - c->charge : 0;
+	err = lb_space_charge(p->space, more, use_reserve);
 	if (err)
 		return err;
 	/* The first change since the last commit sets the clock for the next. */
-	if (!p->catalog.charge)
+	if (!c->items)
 		lb_pool_kick(p, LB_KICK_COMMIT);
-	p->catalog.charge += blocks;
+	c->items += items;
+	c->charge += more;
 	return 0;
 }
 

@@ -56,7 +56,7 @@ static u64 due_ns(struct lb_pool *p)
 		due = p->first_dirty_ns + interval;
 	port_spin_unlock(&p->lock, flags);
 	/* Requests in the catalog's memtable wait for the clock as well. */
-	if (READ_ONCE(p->catalog.charge))
+	if (READ_ONCE(p->catalog.items))
 		due = min_t(u64, due, p->last_commit_ns + interval);
 	if (READ_ONCE(p->unmap_due_ns))
 		due = min_t(u64, due, p->unmap_due_ns);
