@@ -169,7 +169,7 @@ static int set_directory_times(struct apply *apply, struct layerblk_error *err)
 				return fail("/", errno, "its times cannot be set", err);
 			continue;
 		}
-		if (tree_find(&apply->tree, item->path, false, &place, NULL) != 0)
+		if (tree_find(&apply->tree, item->path, TREE_IF_THERE, &place, NULL) != 0)
 			continue;
 		rc = fstatat(place.directory, place.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) ?
 		     utimensat(place.directory, place.name, item->times, AT_SYMLINK_NOFOLLOW) : 0;
@@ -243,7 +243,7 @@ static int make_hard_link(struct apply *apply, const struct tree_place *place, c
 		return rc;
 	if (!*clean)
 		return layerblk_error_set(err, EBADMSG, WHAT, path, "it is a hard link to a directory");
-	rc = tree_find(&apply->tree, clean, false, &target, err);
+	rc = tree_find(&apply->tree, clean, TREE_MUST_BE, &target, err);
 	if (rc)
 		return rc;
 	if (fstatat(target.directory, target.name, &st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -402,7 +402,7 @@ static int apply_entry(struct apply *apply, struct archive_entry *entry, struct 
 		return layerblk_error_set(err, EBADMSG, WHAT, path, "it lies beneath a whiteout");
 	if (whiteout && (strcmp(base, WHITEOUT) == 0 || strcmp(base, WHITEOUT ".") == 0 || strcmp(base, WHITEOUT "..") == 0))
 		return layerblk_error_set(err, EBADMSG, WHAT, path, "the whiteout names no file");
-	rc = tree_find(&apply->tree, path, !whiteout, &place, &why);
+	rc = tree_find(&apply->tree, path, whiteout ? TREE_IF_THERE : TREE_MAKE, &place, &why);
 	if (whiteout && rc == -ENOENT)
 		return 0;		/* hides what is not there */
 	if (rc && err)

@@ -80,18 +80,22 @@ static int make_directory(struct tree *tree, int parent, const char *name, const
 
 /* What stands in the way at parent/name, where a directory was expected: a link of a layer below is followed. */
 static int step_over(struct tree *tree, int parent, const char *name, const char *path, size_t prefix,
-		     struct layerblk_error *err)
+		     enum tree_way way, struct layerblk_error *err)
 {
 	char before[PATH_MAX];
 	struct stat st;
+	bool made;
 	int fd;
 
 	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return layerblk_error_set(err, errno, tree->what, path, "%s", strerror(errno));
+	made = entryset_has(&tree->made, inode_of(parent), name);
+	if (way == TREE_IF_THERE && (made || !S_ISLNK(st.st_mode)))
+		return -ENOENT;
 	if (!S_ISLNK(st.st_mode))
 		return layerblk_error_set(err, EBADMSG, tree->what, path, "\"%.*s\" above it is no directory", (int)prefix,
 					  path);
-	if (entryset_has(&tree->made, inode_of(parent), name))
+	if (made)
 		return layerblk_error_set(err, EBADMSG, tree->what, path,
 					  "it goes through the symbolic link \"%.*s\" of the same layer, which could lead out of it",
 					  (int)prefix, path);
@@ -107,13 +111,13 @@ static int step_over(struct tree *tree, int parent, const char *name, const char
 }
 
 /* One directory further down: its descriptor, or a negative errno. */
-static int step(struct tree *tree, int parent, const char *name, const char *path, size_t prefix, bool make,
-		struct layerblk_error *err)
+static int step(struct tree *tree, int parent, const char *name, const char *path, size_t prefix,
+		enum tree_way way, struct layerblk_error *err)
 {
 	uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
 	int fd = open_how(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, resolve);
 
-	if (fd < 0 && errno == ENOENT && make) {
+	if (fd < 0 && errno == ENOENT && way == TREE_MAKE) {
 		int rc = make_directory(tree, parent, name, path, err);
 
 		if (rc)
@@ -121,7 +125,7 @@ static int step(struct tree *tree, int parent, const char *name, const char *pat
 		fd = open_how(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, resolve);
 	}
 	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
-		return step_over(tree, parent, name, path, prefix, err);
+		return step_over(tree, parent, name, path, prefix, way, err);
 	if (fd < 0)
 		return layerblk_error_set(err, errno, tree->what, path, "\"%.*s\": %s", (int)prefix, path,
 					  strerror(errno));
@@ -129,7 +133,8 @@ static int step(struct tree *tree, int parent, const char *name, const char *pat
 }
 
 /* The directory above `slash`, one step at a time, which finds out what a failed walk in one go does not say. */
-static int walk(struct tree *tree, const char *path, size_t parent_length, bool make, struct layerblk_error *err)
+static int walk(struct tree *tree, const char *path, size_t parent_length, enum tree_way way,
+		struct layerblk_error *err)
 {
 	int fd = fcntl(tree->root, F_DUPFD_CLOEXEC, 3), next;
 	char name[NAME_MAX + 1];
@@ -141,7 +146,7 @@ static int walk(struct tree *tree, const char *path, size_t parent_length, bool 
 		length = strcspn(path + at, "/");
 		memcpy(name, path + at, length);
 		name[length] = '\0';
-		next = step(tree, fd, name, path, at + length, make, err);
+		next = step(tree, fd, name, path, at + length, way, err);
 		close(fd);
 		if (next < 0)
 			return next;
@@ -151,7 +156,7 @@ static int walk(struct tree *tree, const char *path, size_t parent_length, bool 
 	return fd;
 }
 
-int tree_find(struct tree *tree, const char *path, bool make, struct tree_place *out, struct layerblk_error *err)
+int tree_find(struct tree *tree, const char *path, enum tree_way way, struct tree_place *out, struct layerblk_error *err)
 {
 	const char *slash = strrchr(path, '/');
 	size_t length = slash ? (size_t)(slash - path) : 0;
@@ -167,7 +172,7 @@ int tree_find(struct tree *tree, const char *path, bool make, struct tree_place 
 					  RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 	}
 	if (out->directory < 0)
-		out->directory = walk(tree, path, length, make, err);
+		out->directory = walk(tree, path, length, way, err);
 	if (out->directory < 0)
 		return out->directory;
 	if (fstat(out->directory, &st) != 0)

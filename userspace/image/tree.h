@@ -38,8 +38,14 @@ struct tree_place {
 	char name[NAME_MAX + 1];
 };
 
-/* Finds the place of a clean path that is not "". With make, missing directories above it are made (root's, 0755). */
-int tree_find(struct tree *tree, const char *path, bool make, struct tree_place *out, struct layerblk_error *err);
+enum tree_way {				/* what is done when a directory above is not there */
+	TREE_MAKE,			/* it is made, root's, 0755 */
+	TREE_MUST_BE,			/* that is an error */
+	TREE_IF_THERE,			/* -ENOENT; also when a file or link of this layer has taken its place */
+};
+
+/* Finds the place of a clean path that is not "". */
+int tree_find(struct tree *tree, const char *path, enum tree_way way, struct tree_place *out, struct layerblk_error *err);
 void tree_place_clear(struct tree_place *place);
 
 /*

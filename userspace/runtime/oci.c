@@ -70,9 +70,9 @@ void oci_bundle_remove(const char *id)
 
 /* ------------------------------------------------------------------ running */
 
-static void child(const char *id, bool interactive, const sigset_t *mask, pid_t parent)
+static void child(const char *id, bool input, const sigset_t *mask, pid_t parent)
 {
-	char bundle[PATH_MAX], log[PATH_MAX];
+	char bundle[PATH_MAX], log[PATH_MAX + 32];
 	int null;
 
 	/* A killed layerctl asks its container to end; what does not is ended by the next command. */
@@ -80,7 +80,7 @@ static void child(const char *id, bool interactive, const sigset_t *mask, pid_t 
 	if (getppid() != parent)
 		_exit(STATUS_FAILED);
 	sigprocmask(SIG_SETMASK, mask, NULL);
-	if (!interactive) {
+	if (!input) {
 		null = open("/dev/null", O_RDONLY);
 		dup2(null, STDIN_FILENO);
 	}
@@ -147,7 +147,7 @@ static int failed_start(const char *error)
 	return STATUS_FAILED;
 }
 
-int oci_run(const char *id, bool interactive, int *status, struct layerblk_error *err)
+int oci_run(const char *id, bool input, int *status, struct layerblk_error *err)
 {
 	static const int passed_on[] = {
 		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH, SIGCHLD,
@@ -166,7 +166,7 @@ int oci_run(const char *id, bool interactive, int *status, struct layerblk_error
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
-		child(id, interactive, &before, parent);
+		child(id, input, &before, parent);
 	if (pid < 0) {
 		got = errno;
 		sigprocmask(SIG_SETMASK, &before, NULL);

@@ -23,11 +23,11 @@ int oci_bundle_write(const char *id, const char *name, const char *text, struct 
 void oci_bundle_remove(const char *id);
 
 /*
- * Runs the bundle to its end with our standard streams (input only when `interactive`). Signals that we are sent are
+ * Runs the bundle to its end with our standard streams (input only when `input`). Signals that we are sent are
  * passed on. *status is what a shell would show: the container's exit status, 128 + the signal that ended it, or one of STATUS_* when
  * it did not start, which has then been said on standard error. A negative errno: the runtime could not be run.
  */
-int oci_run(const char *id, bool interactive, int *status, struct layerblk_error *err);
+int oci_run(const char *id, bool input, int *status, struct layerblk_error *err);
 
 /* Kills what is left of a container and lets the runtime forget it. No error when there is nothing. */
 void oci_delete(const char *id);

@@ -224,8 +224,8 @@ static int start(struct run *run, int *status, struct layerblk_error *err)
 		rc = write_files(run, err);
 	if (!rc)
 		rc = write_spec(run, err);
-	if (!rc)
-		rc = oci_run(run->container.id, run->request->interactive, status, err);
+	if (!rc)	/* with a terminal, the runtime needs ours on its input */
+		rc = oci_run(run->container.id, run->request->interactive || run->request->tty, status, err);
 	oci_delete(run->container.id);
 	return rc;
 }

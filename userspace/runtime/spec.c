@@ -283,8 +283,11 @@ static json_object *build_mounts(const struct spec *spec)
 	for (size_t i = 0; i < spec->share_count; i++) {
 		const struct share *share = &spec->shares[i];
 
+		char options[64];
+
+		snprintf(options, sizeof(options), "rbind,rprivate,%s%s", share->read_only ? "ro" : "rw", share->bound ? "" : ",nodev");
 		json_object_array_add(array, mount_object(share->target, "bind", share->bound ? share->source : share->path,
-							  share->read_only ? "rbind,rprivate,ro" : "rbind,rprivate,rw"));
+							  options));
 	}
 	return array;
 }
