@@ -82,6 +82,9 @@ layerctl volume rollback web web1
 d=$(disk web)
 block_is "$d" 5 before
 refused -m "no ancestor" layerctl volume rollback web data
+block_is "$d" 5 before
+layerctl volume rollback web web1
+block_is "$(disk web)" 5 before
 
 step "diff"
 assert_eq "$(layerctl diff web1 web2)" "C 20480 8192"
@@ -95,6 +98,8 @@ refused -m "not frozen" layerctl diff web1 web
 
 step "freeze lets an unused disk go"
 disk small >/dev/null
+refused -m exists layerctl freeze --name web1 small
+assert_eq "$(volume_value small .active)" true
 layerctl freeze --name layer small
 assert_eq "$(volume_value layer .frozen)" true
 refused layerctl freeze layer
@@ -119,7 +124,7 @@ refused layerctl scrub --wait --stop
 
 step "the events of all that"
 wait_until 10 grep -q scrub-done "$T/events"
-jq -es 'map(select(.name == "web") | .type) | index("volume-create") != null and index("volume-rollback") != null' \
+jq -es 'map(select(.volume == 1) | .type) | index("volume-create") != null and index("volume-rollback") != null' \
 	"$T/events" >/dev/null || fail "$(cat "$T/events")"
 jq -es '[.[].type] as $t | ["pool-open", "volume-create", "volume-change", "volume-snapshot", "volume-freeze", "volume-remove",
 	"volume-activate", "volume-deactivate", "scrub-done"] | all(. as $x | $t | index($x) != null)' "$T/events" >/dev/null ||

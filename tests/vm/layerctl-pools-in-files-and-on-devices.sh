@@ -119,6 +119,7 @@ refused -m "it is open" layerctl pool destroy "$F"
 layerctl pool close renamed
 refused layerctl pool destroy "$T"
 layerctl pool destroy "$F"
+assert_eq "$(bytes_of "$F") $(stat -c %s "$F")" "0 $((512 << 20))"
 refused -m "no layerblk pool" layerctl pool open "$F"
 refused layerctl pool open "$uuid"
 layerctl pool create "$F" >/dev/null

@@ -190,7 +190,7 @@ const struct command pool_commands[] = {
 	  .options = set_options, .complete = COMPLETE_POOL, .run = pool_set },
 	{ .path = "pool destroy", .args = "POOL|DEVICE|FILE", .min_args = 1, .max_args = 1,
 	  .summary = "Destroy a pool with all its volumes",
-	  .details = "Overwrites its superblocks; an open pool is closed first, which takes --force. A file stays, with its size.",
+	  .details = "Overwrites its superblocks; an open pool is closed first, which takes --force. A file stays, empty, with its size.",
 	  .options = destroy_options, .complete = COMPLETE_POOL, .run = pool_destroy },
 	{ 0 },
 };

@@ -3,6 +3,7 @@
  * pool create and pool destroy. Creation asks everything that can refuse before the first write; only then is the device
  * formatted, which nothing can interrupt halfway into something that looks like a pool.
  */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -120,6 +121,22 @@ static int close_for_destroy(struct layerblk *lb, const struct lb_ioc_pool_statu
 	return ret ? ret : pool_close_one(lb, pool, err);
 }
 
+/* A file gives its space back. */
+static int empty_file(const char *path, struct layerblk_error *err)
+{
+	cleanup_fd int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return layerblk_error_set(err, errno, "empty the file", path, "%s", strerror(errno));
+	if (!S_ISREG(st.st_mode) || !st.st_size)
+		return 0;
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, st.st_size) &&
+	    (errno != EOPNOTSUPP || ftruncate(fd, 0) || ftruncate(fd, st.st_size)))
+		return layerblk_error_set(err, errno, "empty the file", path, "%s", strerror(errno));
+	return 0;
+}
+
 static int wipe(const char *path, struct layerblk_error *err)
 {
 	struct offline_pool found;
@@ -134,7 +151,7 @@ static int wipe(const char *path, struct layerblk_error *err)
 	ret = offline_wipe(path, err);
 	if (!ret && whole)
 		known_forget(found.uuid);
-	return ret;
+	return ret ? ret : empty_file(path, err);
 }
 
 static int find_closed(const char *text, char **path, struct layerblk_error *err)

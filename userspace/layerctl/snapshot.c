@@ -6,6 +6,7 @@
 #include "disk.h"
 #include "labels.h"
 #include "ref.h"
+#include "release.h"
 #include "volume.h"
 
 /*
@@ -57,11 +58,16 @@ static int freeze(struct command_call *call)
 	if (!lb || ref_find_volume(lb, call->argv[0], "freeze the volume", &volume, &call->error))
 		return command_fail(call);
 	ret = name ? layerblk_name_check(name, &call->error) : 0;
-	if (!ret && (volume.info.flags & LB_VOL_ACTIVE))
-		ret = disk_deactivate(lb, volume.uuid, volume.info.id, &call->error);
+	if (!ret && (volume.info.flags & LB_VOL_FROZEN))
+		ret = layerblk_error_set(&call->error, EROFS, "freeze the volume", call->argv[0], "it is frozen already");
 	if (!ret)
-		ret = layerblk_vol_freeze(lb, volume.uuid, volume.info.id, name, NULL, &call->error);
-	return ret ? command_fail(call) : 0;
+		ret = release_disk(lb, &volume, &call->error);
+	if (ret)
+		return command_fail(call);
+	if (!layerblk_vol_freeze(lb, volume.uuid, volume.info.id, name, NULL, &call->error))
+		return 0;
+	restore_disk(lb, &volume, NULL);
+	return command_fail(call);
 }
 
 static const struct command_option snapshot_options[] = {

@@ -8,6 +8,7 @@
 #include "labels.h"
 #include "output.h"
 #include "ref.h"
+#include "release.h"
 #include "show.h"
 #include "size.h"
 #include "volume.h"
@@ -211,11 +212,14 @@ static int rm_one(struct command_call *call, struct layerblk *lb, const char *te
 
 	if (ret == -ENOENT && option_is_set(call, "force"))
 		return 0;
-	if (!ret && (volume.info.flags & LB_VOL_ACTIVE))
-		ret = disk_deactivate(lb, volume.uuid, volume.info.id, &call->error);
 	if (!ret)
-		ret = layerblk_vol_rm(lb, volume.uuid, volume.info.id, flags, NULL, &call->error);
-	if (!ret)
+		ret = release_disk(lb, &volume, &call->error);
+	if (ret)
+		return ret;
+	ret = layerblk_vol_rm(lb, volume.uuid, volume.info.id, flags, NULL, &call->error);
+	if (ret)
+		restore_disk(lb, &volume, NULL);
+	else
 		puts(text);
 	return ret;
 }

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "cleanup.h"
-#include "disk.h"
 #include "labels.h"
 #include "ref.h"
+#include "release.h"
 #include "size.h"
 #include "volume.h"
 
@@ -103,34 +103,38 @@ int volume_set(struct command_call *call)
 	return 0;
 }
 
+/* Whether `snapshot` is among the volume's ancestors; asked before anything is done. */
+static int check_ancestor(struct layerblk *lb, const struct found_volume *volume, const struct found_volume *snapshot,
+			  const char *subject, struct layerblk_error *err)
+{
+	struct lb_vol_info info = volume->info;
+	int ret = 0;
+
+	if (memcmp(volume->uuid, snapshot->uuid, LB_UUID_LEN) != 0)
+		return layerblk_error_set(err, EXDEV, "roll back the volume", subject, "the snapshot is in another pool");
+	while (!ret && info.parent && info.parent != snapshot->info.id)
+		ret = layerblk_vol_stat(lb, volume->uuid, info.parent, 0, &info, err);
+	if (ret || info.parent)
+		return ret;
+	layerblk_error_set(err, EINVAL, "roll back the volume", subject, "\"%s\" is no ancestor of it",
+			   snapshot->info.name);
+	return layerblk_error_hint(err, "`layerctl tree` shows what it descends from");
+}
+
 /* A disk that nobody uses is let go for the change, and given back. */
 int volume_rollback(struct command_call *call)
 {
 	struct layerblk *lb = command_control(call);
 	struct found_volume volume, snapshot;
-	char path[DISK_PATH];
-	bool active;
-	int ret;
 
 	if (!lb || ref_find_volume(lb, call->argv[0], "roll back the volume", &volume, &call->error) ||
-	    ref_find_volume(lb, call->argv[1], "roll back to the snapshot", &snapshot, &call->error))
+	    ref_find_volume(lb, call->argv[1], "roll back to the snapshot", &snapshot, &call->error) ||
+	    check_ancestor(lb, &volume, &snapshot, call->argv[0], &call->error) ||
+	    release_disk(lb, &volume, &call->error))
 		return command_fail(call);
-	if (memcmp(volume.uuid, snapshot.uuid, LB_UUID_LEN) != 0) {
-		layerblk_error_set(&call->error, EXDEV, "roll back the volume", call->argv[0],
-				   "the snapshot is in another pool");
+	if (layerblk_vol_rollback(lb, volume.uuid, volume.info.id, snapshot.info.id, &call->error)) {
+		restore_disk(lb, &volume, NULL);
 		return command_fail(call);
 	}
-	active = volume.info.flags & LB_VOL_ACTIVE;
-	ret = active ? disk_deactivate(lb, volume.uuid, volume.info.id, &call->error) : 0;
-	if (!ret)
-		ret = layerblk_vol_rollback(lb, volume.uuid, volume.info.id, snapshot.info.id, &call->error);
-	if (ret) {
-		command_fail(call);
-		if (active)
-			disk_activate(lb, volume.uuid, volume.info.id, 0, path, NULL);
-		return 1;
-	}
-	if (active && disk_activate(lb, volume.uuid, volume.info.id, 0, path, &call->error))
-		return command_fail(call);
-	return 0;
+	return restore_disk(lb, &volume, &call->error) ? command_fail(call) : 0;
 }
