@@ -6,9 +6,11 @@
  *
  * Invariants
  *   - Items on a level ascend. What was written of a level lies before what its buffer holds.
- *   - Every written node but the last of each level is at least half full (a third, in the catalog, whose items can take a third of a node): a level is written out when it overflows, and then one
- *     full node goes and at least half a node stays; or when it is settled, and then its one or two nodes are at least half full each; or at the end.
- *   - A run of n items, from where a level was empty to where it is empty again, makes ceil(n / capacity) nodes in a map: no more than it must. lb_map_merge_worst() rests on this.
+ *   - Every written node but the last of each level is at least half full (a third, in the catalog, whose items can
+ *     take a third of a node): a level is written out when it overflows, and then one full node goes and at least half
+ *     a node stays; or when it is settled, and then its one or two nodes are at least half full each; or at the end.
+ *   - A run of n items, from where a level was empty to where it is empty again, makes ceil(n / capacity) nodes in a
+ *     map: no more than it must. lb_map_merge_worst() rests on this.
  *   - A written node's key in the level above is its own first key.
  *
  * Locks: none. Crash: nothing written here is reachable before the superblock is.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The bulk merge into the catalog: as map_merge.c, with byte strings for keys, nothing shared, and every node in two copies. What that file's head says of linking, opening and pulling in holds here.
+ * The bulk merge into the catalog: as map_merge.c, with byte strings for keys, nothing shared, and every node in two
+ * copies. What that file's head says of linking, opening and pulling in holds here.
  *
- * Owns: the pinned nodes on the way down; the builder's buffers. Locks: none; the committing thread. Crash: see tree_writer.c.
+ * Owns: the pinned nodes on the way down; the builder's buffers. Locks: none; the committing thread. Crash: see
+ * tree_writer.c.
  */
 #include "builder.h"
 
@@ -147,7 +149,10 @@ static int merge_tree(struct cat_merge *m, const struct lb_ref *root)
 	return err;
 }
 
-/* No change is left: what the builder has becomes the tree. A single old node that is all there is takes the root's place, written anew. */
+/*
+ * No change is left: what the builder has becomes the tree. A single old node that is all there is takes the root's
+ * place, written anew.
+ */
 static int merge_finish(struct cat_merge *m, struct lb_ref *root)
 {
 	const struct cat_key end = { .len = 0 };
@@ -200,11 +205,13 @@ int lb_cat_merge(struct lb_tree_writer *w, const struct lb_ref *root, const stru
 }
 
 /*
- * As lb_map_merge_worst(); but items are of all sizes. An item takes at most a third of a leaf, so that a full leaf holds at least LEAF_FULL bytes, and a run of T bytes becomes at most T / LEAF_FULL + 1 nodes. (Above the leaves
- * more of a node is used, and a link takes at most an eleventh of it.)
+ * As lb_map_merge_worst(); but items are of all sizes. An item takes at most a third of a leaf, so that a full leaf
+ * holds at least LEAF_FULL bytes, and a run of T bytes becomes at most T / LEAF_FULL + 1 nodes. (Above the leaves more
+ * of a node is used, and a link takes at most an eleventh of it.)
  *
- * By changes: on each level a run of c changes opens at most c nodes and one neighbour, and adds at most LEAF_ITEM bytes for each: less than 3c nodes.
- * By the tree: all bytes there, and those added; one more for each run; and the links to all nodes.
+ * By changes: on each level a run of c changes opens at most c nodes and one neighbour, and adds at most LEAF_ITEM
+ * bytes for each: less than 3c nodes. By the tree: all bytes there, and those added; one more for each run; and the
+ * links to all nodes.
  */
 #define LEAF_ITEM	(2u + sizeof(struct lb_item) + LB_CAT_KEY_MAX + LB_CAT_VALUE_MAX)
 #define LEAF_FULL	(LB_PAYLOAD_BYTES - LEAF_ITEM + 1)

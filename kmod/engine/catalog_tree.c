@@ -2,7 +2,8 @@
 /*
  * Look-ups in the catalog's tree.
  *
- * Owns nothing beyond the call; pins the nodes on the way down, at most one per level. Locks: none; a tree on disk never changes in place.
+ * Owns nothing beyond the call; pins the nodes on the way down, at most one per level. Locks: none; a tree on disk
+ * never changes in place.
  */
 #include "tree.h"
 

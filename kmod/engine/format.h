@@ -180,12 +180,14 @@ lb_static_assert(sizeof(struct lb_super) == LB_BLOCK_BYTES);
  *   LB_TREE_MAP      a volume's map. Leaves: struct lb_extent[count]. Above: struct lb_map_child[count].
  *                    The root has two copies. header.owner is the volume that wrote the node.
  *   LB_TREE_CATALOG  the pool's catalog. count offsets (__le16, from the start of the payload, ascending keys), then, packed from the
- *                    payload's end downwards, the items: struct lb_item, key, value. Above the leaves a value is a struct lb_ptr.
+ *                    payload's end downwards, the items: struct lb_item, key, value. Item 0 ends at the payload's end, item i where item i - 1 begins.
+ *                    Above the leaves a value is a struct lb_ptr.
  *                    Every node has two copies. `used` counts offsets and items.
  *
  * A child's key is a lower bound of the keys beneath it, and the next child's key an upper bound (exclusive). An extent never crosses a
  * bound. Below the first child's key there is nothing. Every node holds at least one item; all but the rightmost of each level
- * are at least half full when written. The root is a leaf or has at least two children.
+ * are at least half full when written (a third, in the catalog). The root is a leaf or has at least two children. Nothing in a node
+ * is younger than the node: no birth, no generation of a child, is greater than its own.
  */
 #define LB_TREE_MAP		1u
 #define LB_TREE_CATALOG		2u

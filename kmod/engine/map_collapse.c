@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Collapsing a deleted parent into its only child, in bounded steps, while the child goes on being written. The head of map_free.c says why each block
- * is freed exactly once.
+ * Collapsing a deleted parent into its only child, in bounded steps, while the child goes on being written. The head of
+ * map_free.c says why each block is freed exactly once.
  *
- * The walk is that of map_free.c over the parent's tree. A node that the child's tree holds too stays with all beneath it, unread. In the other leaves each block is looked up in the
- * child: the child maps it at the same place, or it goes.
+ * The walk is that of map_free.c over the parent's tree. A node that the child's tree holds too stays with all beneath
+ * it, unread. In the other leaves each block is looked up in the child: the child maps it at the same place, or it
+ * goes.
  *
- * Owns nothing beyond the call. Locks: none; the committing thread. Crash: cursor, image and the child's root change in the same commit.
+ * Owns nothing beyond the call. Locks: none; the committing thread. Crash: cursor, image and the child's root change in
+ * the same commit.
  */
 #include "map_shed.h"
 
@@ -63,7 +65,8 @@ int lb_map_collapse_step(struct lb_tree_writer *w, const struct lb_ref *parent_r
 		return -ENOMEM;
 	s->w = w;
 	s->origin = parent_origin;
-	s->start = s->cursor = *cursor;
+	s->start = *cursor;
+	s->cursor = *cursor;
 	s->budget = budget;
 	s->extent = collapse_extent;
 	s->keep = collapse_keep;

@@ -2,10 +2,12 @@
 /*
  * The difference of two map trees, without reading a node that both share.
  *
- * Each tree has an iterator. Its head is either a subtree not read yet, known by its key, or an extent, or the end. In each round: two heads that are the same node are skipped both. Else the head with the smaller key is
- * taken apart, of two subtrees with one key the higher one. A node that both trees hold has the same key and level in both; so when it is at the head of one iterator, the other one comes to it before
- * either is taken apart. (Had it another key in one of them, as another writer might do, it would be read, and found equal.)
- * Two extents are compared as far as they overlap; the same block at the same place is no difference.
+ * Each tree has an iterator. Its head is either a subtree not read yet, known by its key, or an extent, or the end. In
+ * each round: two heads that are the same node are skipped both. Else the head with the smaller key is taken apart, of
+ * two subtrees with one key the higher one. A node that both trees hold has the same key and level in both; so when it
+ * is at the head of one iterator, the other one comes to it before either is taken apart. (Had it another key in one of
+ * them, as another writer might do, it would be read, and found equal.) Two extents are compared as far as they
+ * overlap; the same block at the same place is no difference.
  *
  * Owns: the pinned nodes on the iterators' ways down. Locks: none. Writes nothing.
  */
@@ -136,17 +138,18 @@ static void iter_eat(struct diff_iter *it, u64 n)
 /* 0; 1: no room for it. */
 static int add_run(struct diff *d, u64 start, u64 count, bool mapped)
 {
-	struct lb_diff_run *last = d->n ? &d->runs[d->n - 1] : NULL;
+	struct lb_diff_run *run = d->runs + d->n;
 
-	if (last && last->start + last->count == start && last->mapped == mapped) {
-		last->count += count;
+	if (d->n && run[-1].start + run[-1].count == start && run[-1].mapped == mapped) {
+		run[-1].count += count;
 		return 0;
 	}
 	if (d->n == d->room) {
 		d->next = start;
 		return 1;
 	}
-	d->runs[d->n++] = (struct lb_diff_run){ .start = start, .count = count, .mapped = mapped };
+	d->n++;
+	*run = (struct lb_diff_run){ .start = start, .count = count, .mapped = mapped };
 	return 0;
 }
 

@@ -2,26 +2,38 @@
 /*
  * Freeing what a deleted volume owns, in bounded steps.
  *
- * The tree does not change any more. A step walks the owned nodes from the cursor on, in key order: an owned leaf goes with the extents in it that are owned; an upper node goes when its last child is done, for
- * until then it is the way to what is left. A node not owned holds nothing younger than itself: it is skipped unread. The cursor is always the end of some leaf's range, and of every node
- * it can be said whether the end of its range is at or below the cursor (gone) or not (there). So a later step, or one after a crash, finds its way by the cursor alone, and never meets a freed node.
+ * The tree does not change any more. A step walks the owned nodes from the cursor on, in key order: an owned leaf goes
+ * with the extents in it that are owned; an upper node goes when its last child is done, for until then it is the way
+ * to what is left. A node not owned holds nothing younger than itself: it is skipped unread. The cursor is always the
+ * end of some leaf's range, and of every node it can be said whether the end of its range is at or below the cursor
+ * (gone) or not (there). So a later step, or one after a crash, finds its way by the cursor alone, and never meets a
+ * freed node.
  *
  * Why each block is freed exactly once, here and in map_collapse.c, with merges in between
  *
- *   Collapse frees what a deleted parent P owns (P.origin < birth <= P.frozen) and its only child C does not reach, while C goes on being written. At the cursor's position c, P's extents and nodes fall in
- *   two parts: decided (key < c; for a node: the end of its range in P's tree <= c) and undecided. For C, low_origin = P.origin and origin = P.frozen, so that what is P's counts as C's own exactly when it is decided.
- *   - A step decides what lies between the old cursor and the new one, against C's root of the same commit. What C reaches stays, and is C's from then on: a later merge into C that
- *     replaces it releases it. What C does not reach is released now, and C, which only ever gets new blocks, will never reach it again.
- *   - A merge into C leaves what is undecided alone. If C lets go of it, the step that decides it finds it unreached and releases it.
- *   So each is released once, if both sides draw the line at the same place. For an extent they do: block by block, by its key, and an extent of C's that crosses the cursor (two of P's with one birth, joined) is
- *   cut there. Joining changes births, never a block's place, and steps compare places.
- *   For a node the line is the end of its range in P's tree, and C's tree does not know that: there the node can reach further, when C deleted what lay to its right. But
- *   of a node in C's tree its first key is enough. If that is at or behind c, the node is undecided. If it is before c, the node is decided, for c is not within its range in P's tree: a
- *   step stops within a node's range only after going into the node, which it does only when C does not reach it, and C never will again.
- *   - A node that lies across c was gone into, hence is not reached by C; it is released when the cursor passes its end. Until then it can be read.
- *   - Nodes reached are found by their key: a link keeps its key for as long as the node is linked, so a look-up of the key in C's tree passes the node if it is there.
+ *   Collapse frees what a deleted parent P owns (P.origin < birth <= P.frozen) and its only child C does not reach,
+ *   while C goes on being written. At the cursor's position c, P's extents and nodes fall in two parts: decided (key <
+ *   c; for a node: the end of its range in P's tree <= c) and undecided. For C, low_origin = P.origin and origin =
+ *   P.frozen, so that what is P's counts as C's own exactly when it is decided.
+ *   - A step decides what lies between the old cursor and the new one, against C's root of the same commit. What C
+ *     reaches stays, and is C's from then on: a later merge into C that replaces it releases it. What C does not reach
+ *     is released now, and C, which only ever gets new blocks, will never reach it again.
+ *   - A merge into C leaves what is undecided alone. If C lets go of it, the step that decides it finds it unreached
+ *     and releases it.
+ *   So each is released once, if both sides draw the line at the same place. For an extent they do: block by block, by
+ *   its key, and an extent of C's that crosses the cursor (two of P's with one birth, joined) is cut there. Joining
+ *   changes births, never a block's place, and steps compare places. For a node the line is the end of its range in P's
+ *   tree, and C's tree does not know that: there the node can reach further, when C deleted what lay to its right. But
+ *   of a node in C's tree its first key is enough. If that is at or behind c, the node is undecided. If it is before c,
+ *   the node is decided, for c is not within its range in P's tree: a step stops within a node's range only after going
+ *   into the node, which it does only when C does not reach it, and C never will again.
+ *   - A node that lies across c was gone into, hence is not reached by C; it is released when the cursor passes its
+ *     end. Until then it can be read.
+ *   - Nodes reached are found by their key: a link keeps its key for as long as the node is linked, so a look-up of the
+ *     key in C's tree passes the node if it is there.
  *
- * Owns: the pinned nodes on the way down. Locks: none; the committing thread. Crash: cursor and image change in the same commit.
+ * Owns: the pinned nodes on the way down. Locks: none; the committing thread. Crash: cursor and image change in the
+ * same commit.
  */
 #include "map_shed.h"
 
@@ -146,7 +158,8 @@ int lb_map_free_step(struct lb_tree_writer *w, const struct lb_ref *root, u64 or
 		return -ENOMEM;
 	s->w = w;
 	s->origin = origin;
-	s->start = s->cursor = *cursor;
+	s->start = *cursor;
+	s->cursor = *cursor;
 	s->budget = budget;
 	s->extent = free_extent;
 	s->keep = keep_none;

@@ -2,12 +2,15 @@
 /*
  * Look-ups in a map tree.
  *
- * Owns nothing. At most one node is pinned at a time. Locks: none; a tree on disk never changes in place, and the caller sees to it that
- * its blocks are not reused meanwhile (lb_io_enter, or it is the committing thread).
+ * Owns nothing. At most one node is pinned at a time. Locks: none; a tree on disk never changes in place, and the
+ * caller sees to it that its blocks are not reused meanwhile (lb_io_enter, or it is the committing thread).
  */
 #include "tree.h"
 
-/* The node of `level` that a look-up of lblk passes: its reference in *ref (in: the root's), the end of its range in *hi (in: the root's). */
+/*
+ * The node of `level` that a look-up of lblk passes: its reference in *ref (in: the root's), the end of its range in
+ * *hi (in: the root's).
+ */
 static int descend(struct lb_cache *c, u64 lblk, u8 level, unsigned int flags, struct lb_ref *ref, u64 *hi)
 {
 	while (ref->level > level) {
@@ -25,7 +28,10 @@ static int descend(struct lb_cache *c, u64 lblk, u8 level, unsigned int flags, s
 	return 0;
 }
 
-/* The first extent that ends behind lblk in the leaf for lblk: 0; -ENOENT if that leaf has none. *hi: where the leaf's range ends. */
+/*
+ * The first extent that ends behind lblk in the leaf for lblk: 0; -ENOENT if that leaf has none. *hi: where the leaf's
+ * range ends.
+ */
 static int find_in_leaf(struct lb_cache *c, const struct lb_ref *root, u64 lblk, unsigned int flags, u64 *hi, struct lb_extent_cpu *e)
 {
 	struct lb_ref ref = *root;

@@ -2,20 +2,26 @@
 /*
  * The bulk merge of a commit: sorted changes go into a map tree in one pass from left to right.
  *
- * The old tree is descended into where there is a change; the rest is linked as it is. What is opened is released (when the volume owns it) and its items go to the builder one level at a
- * time, so that a changed leaf and its changed neighbours become as few nodes as they need. An old node can be linked when all open levels up to its own can be written out at
- * least half full; when not, it is opened although nothing in it changes: it brings at least half a node, so this happens once, it does not cascade. The rightmost node of a level
- * may be less than half full, but its range has no end: whatever comes behind it goes into it, and so it is opened then.
+ * The old tree is descended into where there is a change; the rest is linked as it is. What is opened is released (when
+ * the volume owns it) and its items go to the builder one level at a time, so that a changed leaf and its changed
+ * neighbours become as few nodes as they need. An old node can be linked when all open levels up to its own can be
+ * written out at least half full; when not, it is opened although nothing in it changes: it brings at least half a
+ * node, so this happens once, it does not cascade. The rightmost node of a level may be less than half full, but its
+ * range has no end: whatever comes behind it goes into it, and so it is opened then.
  *
  * Owns: the pinned nodes on the way down, one per level; the builder's buffers; one extent (tail) that may still grow.
  *
  * Invariants
- *   - Every block of the old tree is decided once: kept (linked, or its extent copied), or, if owned, released, or left to the ancestor that owns it.
- *   - While a collapse is under way, node and extent alike are judged by the key they begin at, an extent block by block: see map_free.c.
- *   - An extent never crosses a range's bound: changes are cut at the end of each leaf's range as they meet it, and grow together again in the tail.
+ *   - Every block of the old tree is decided once: kept (linked, or its extent copied), or, if owned, released, or left
+ *     to the ancestor that owns it.
+ *   - While a collapse is under way, node and extent alike are judged by the key they begin at, an extent block by
+ *     block: see map_free.c.
+ *   - An extent never crosses a range's bound: changes are cut at the end of each leaf's range as they meet it, and
+ *     grow together again in the tail.
  *   - Links keep their key: a shared node has the same key in every tree that it is in.
  *
- * Locks: none; one merge at a time, by the committing thread. Crash: see tree_writer.c; nothing of the old tree is overwritten.
+ * Locks: none; one merge at a time, by the committing thread. Crash: see tree_writer.c; nothing of the old tree is
+ * overwritten.
  */
 #include "builder.h"
 
@@ -306,7 +312,10 @@ static int merge_tree(struct merge *m, const struct lb_ref *root)
 	return err;
 }
 
-/* No change is left: what the builder has becomes the tree. A single old node that is all there is becomes the root, as a new node. */
+/*
+ * No change is left: what the builder has becomes the tree. A single old node that is all there is becomes the root, as
+ * a new node.
+ */
 static int merge_finish(struct merge *m, struct lb_ref *root)
 {
 	int err = flush_tail(m);
@@ -363,14 +372,17 @@ int lb_map_merge(struct lb_tree_writer *w, const struct lb_owner *o, const struc
 /* ------------------------------------------------------------------ the worst case */
 
 /*
- * Two bounds, the smaller one counts. A run is what the builder makes between two moments at which a level is empty; of n items it makes ceil(n / capacity) nodes.
+ * Two bounds, the smaller one counts. A run is what the builder makes between two moments at which a level is empty; of
+ * n items it makes ceil(n / capacity) nodes.
  *
- * By changes: on each level a change opens at most two nodes of which something stays (those at its ends, or one and a neighbour that has to be pulled in), and adds at most two items
- * to a leaf (itself, and the old extent's second part) or, above, one for each node more than there was. So a run of c changes has at most 2c nodes' worth and 2c items more, which is 3c
- * nodes. On the root's level only one node is there to be opened: what c changes make of it, and the levels that grow above it, are not more than 3c either.
+ * By changes: on each level a change opens at most two nodes of which something stays (those at its ends, or one and a
+ * neighbour that has to be pulled in), and adds at most two items to a leaf (itself, and the old extent's second part)
+ * or, above, one for each node more than there was. So a run of c changes has at most 2c nodes' worth and 2c items
+ * more, which is 3c nodes. On the root's level only one node is there to be opened: what c changes make of it, and the
+ * levels that grow above it, are not more than 3c either.
  *
- * By the tree: every node is opened, all runs together make nodes + (items added) / capacity, and one more for each run: there are not more runs on a level than nodes or changes. Each
- * new node is an item added on the level above.
+ * By the tree: every node is opened, all runs together make nodes + (items added) / capacity, and one more for each
+ * run: there are not more runs on a level than nodes or changes. Each new node is an item added on the level above.
  */
 u64 lb_map_merge_worst(u64 nodes, u8 level, u64 changes)
 {

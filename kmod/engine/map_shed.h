@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The walk of map_free.c: through what a volume owns, from a cursor on, freeing as it goes. Deletion and collapse differ in what they keep. */
+/*
+ * The walk of map_free.c: through what a volume owns, from a cursor on, freeing as it goes. Deletion and collapse
+ * differ in what they keep.
+ */
 #ifndef LB_MAP_SHED_H
 #define LB_MAP_SHED_H
 

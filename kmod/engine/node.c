@@ -4,11 +4,12 @@
  *
  * Owns nothing; all functions are pure, take no locks and may be called in any context.
  *
- * Invariant: every node that lb_node_check() let pass can be walked by the other functions here without reading outside of it. They do
- * not check again.
+ * Invariant: every node that lb_node_check() let pass can be walked by the other functions here without reading outside
+ * of it. They do not check again.
  *
- * The check is exact rather than lenient. A catalog node has one layout only: item 0 ends at the payload's end, item i where item
- * i - 1 begins. No node holds something younger than itself, which is what lets freeing and collapse skip an old subtree unread.
+ * The check is exact rather than lenient. A catalog node has one layout only: item 0 ends at the payload's end, item i
+ * where item i - 1 begins. No node holds something younger than itself, which is what lets freeing and collapse skip an
+ * old subtree unread.
  */
 #include "node.h"
 
@@ -178,7 +179,10 @@ static const char *check_upper(const struct lb_node *n, unsigned int count)
 	return NULL;
 }
 
-/* The item that has to end at `end` of the payload; *begin is where it begins. Nothing is read before it is known to lie within. */
+/*
+ * The item that has to end at `end` of the payload; *begin is where it begins. Nothing is read before it is known to
+ * lie within.
+ */
 static const char *check_item(const struct lb_node *n, unsigned int i, u32 floor, u32 end, u32 *begin)
 {
 	u32 off = le16_to_cpu(n->offsets[i]);

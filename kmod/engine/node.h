@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is in a node: accessors for map and catalog nodes, searching, and the validator that makes a node safe to walk. */
+/*
+ * What is in a node: accessors for map and catalog nodes, searching, and the validator that makes a node safe to walk.
+ */
 #ifndef LB_NODE_H
 #define LB_NODE_H
 
@@ -10,8 +12,9 @@ struct lb_extent_cpu {
 };
 
 /*
- * 0 or -EUCLEAN: counts, key order, extents that overlap or pass the address limits, offsets and lengths of catalog items, child levels, births later than the node's
- * own. *why: a constant string. Looks at nothing but the node: bounds that its parent sets are checked by who descends.
+ * 0 or -EUCLEAN: counts, key order, extents that overlap or pass the address limits, offsets and lengths of catalog
+ * items, child levels, births later than the node's own. *why: a constant string. Looks at nothing but the node: bounds
+ * that its parent sets are checked by who descends.
  */
 int lb_node_check(const struct lb_node *n, u8 kind, const char **why);
 
@@ -27,7 +30,10 @@ u64 lb_node_first_lblk(const struct lb_node *n);
 unsigned int lb_node_find_extent(const struct lb_node *n, u64 lblk);
 /* Upper node: index of the child whose range holds lblk (0 also for what lies below the first key). */
 unsigned int lb_node_find_child(const struct lb_node *n, u64 lblk);
-/* Upper node: where child i's range ends, the next child's key; `hi`, the end of the node's own range, for the last one. */
+/*
+ * Upper node: where child i's range ends, the next child's key; `hi`, the end of the node's own range, for the last
+ * one.
+ */
 u64 lb_node_child_end(const struct lb_node *n, unsigned int i, u64 hi);
 
 /* Catalog items: pointers into the node. */
@@ -35,6 +41,7 @@ struct lb_item_cpu {
 	const u8 *key, *value;
 	u32 key_len, value_len;
 };
+
 struct lb_item_cpu lb_node_item(const struct lb_node *n, unsigned int i);
 int lb_key_cmp(const u8 *a, u32 a_len, const u8 *b, u32 b_len);	/* bytewise, a shorter prefix first */
 /* Index of the first item with a key greater than the given one; the count if there is none. */

@@ -2,13 +2,17 @@
 /*
  * Walking all nodes of a tree, of either kind, in key order, parents first: for the checker, the scrub, and counting.
  *
- * Every node's keys have to lie within the range that its parent gives it. So a node cannot be met twice, and a walk ends, also in a tree that somebody made to the contrary.
+ * Every node's keys have to lie within the range that its parent gives it. So a node cannot be met twice, and a walk
+ * ends, also in a tree that somebody made to the contrary.
  *
  * Owns nothing beyond the call. The nodes on the way down stay pinned, at most one per level. Locks: none.
  */
 #include "tree.h"
 
-/* A range of keys: [lo, hi) in a map; in the catalog from lo_key on to before hi_key (len 0: no end), which lie in nodes further up, which are pinned. */
+/*
+ * A range of keys: [lo, hi) in a map; in the catalog from lo_key on to before hi_key (len 0: no end), which lie in
+ * nodes further up, which are pinned.
+ */
 struct walk_range {
 	u64 lo, hi;
 	struct lb_item_cpu lo_key, hi_key;

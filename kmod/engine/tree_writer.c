@@ -1,22 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The writing side of the trees: a new node gets its addresses, its seal, its place in the cache and in the image, and goes out; an old
- * one leaves the image.
+ * The writing side of the trees: a new node gets its addresses, its seal, its place in the cache and in the image, and
+ * goes out; an old one leaves the image.
  *
- * Owns: the nodes on their way to the device (pinned in the cache) and the buffers of their second copies, at most WRITER_MAX_OUT of each; two lists of
- * addresses, of the nodes written and of those released in this commit.
+ * Owns: the nodes on their way to the device (pinned in the cache) with the buffers of their second copies, at most
+ * WRITER_MAX_OUT; two lists of addresses, of the nodes written and of those released in this commit.
  *
- * Released nodes stay in the cache until the commit is over: until its roots are published, readers walk the old trees. A node
- * that a late reader brings back after that does no harm: it is found by a pointer to it only, which holds its generation and checksum.
+ * Released nodes stay in the cache until the commit is over: until its roots are published, readers walk the old trees.
+ * A node that a late reader brings back after that does no harm: it is found by a pointer to it only, which holds its
+ * generation and checksum.
  *
  * Locks: none; a writer belongs to the committing thread.
  *
- * A crash at any point is harmless: new nodes are written to free blocks, and nothing points to them before the superblock does.
+ * A crash at any point is harmless: new nodes are written to free blocks, and nothing points to them before the
+ * superblock does.
  */
 #include "tree.h"
 
 #define WRITER_MAX_OUT	256u	/* nodes: 1 MiB, and as much again for second copies */
 #define ADDRS_IN_CHUNK	510u
+
+struct lb_tree_out {
+	struct lb_cnode *cn;
+	void *copy;		/* the second one, or NULL */
+};
 
 struct lb_addr_list {
 	struct lb_addr_list *next;
@@ -58,34 +65,21 @@ static void addr_list_free(struct lb_addr_list **list, struct lb_cache *drop)
 int lb_tree_writer_init(struct lb_tree_writer *w, struct lb_cache *cache, struct lb_space *space, struct port_batch *batch, u64 gen)
 {
 	*w = (struct lb_tree_writer){ .cache = cache, .space = space, .batch = batch, .gen = gen };
-	w->pins = port_alloc(WRITER_MAX_OUT * sizeof(w->pins[0]), PORT_WAIT);
-	w->copies = port_alloc(WRITER_MAX_OUT * sizeof(w->copies[0]), PORT_WAIT);
-	if (w->pins && w->copies)
-		return 0;
-	port_free(w->pins);
-	port_free(w->copies);
-	w->pins = NULL;
-	w->copies = NULL;
-	return -ENOMEM;
+	w->out = port_alloc(WRITER_MAX_OUT * sizeof(w->out[0]), PORT_WAIT);
+	return w->out ? 0 : -ENOMEM;
 }
 
 int lb_tree_writer_sync(struct lb_tree_writer *w)
 {
 	int err = port_batch_wait(w->batch);
 
-	while (w->pinned)
-		lb_cache_put(w->cache, w->pins[--w->pinned]);
-	while (w->copied)
-		port_free_block(w->copies[--w->copied]);
-	return err;
-}
+	while (w->outs) {
+		struct lb_tree_out *o = &w->out[--w->outs];
 
-static void writer_free(struct lb_tree_writer *w)
-{
-	port_free(w->pins);
-	port_free(w->copies);
-	w->pins = NULL;
-	w->copies = NULL;
+		lb_cache_put(w->cache, o->cn);
+		port_free_block(o->copy);
+	}
+	return err;
 }
 
 void lb_tree_writer_abort(struct lb_tree_writer *w)
@@ -93,14 +87,16 @@ void lb_tree_writer_abort(struct lb_tree_writer *w)
 	lb_tree_writer_sync(w);
 	addr_list_free(&w->written, w->cache);
 	addr_list_free(&w->released, NULL);
-	writer_free(w);
+	port_free(w->out);
+	w->out = NULL;
 }
 
 void lb_tree_writer_done(struct lb_tree_writer *w)
 {
 	addr_list_free(&w->written, NULL);
 	addr_list_free(&w->released, w->cache);
-	writer_free(w);
+	port_free(w->out);
+	w->out = NULL;
 }
 
 /* Addresses for a node, in the image at once. */
@@ -120,17 +116,24 @@ static int writer_take(struct lb_tree_writer *w, bool pair, struct lb_ref *ref)
 	return err;
 }
 
-/* The second copy differs in `self` alone, which the checksum leaves out. */
-static int writer_copy(struct lb_tree_writer *w, const struct lb_node *node, u64 addr2)
+/* Send a node out, and with an addr2 a second copy: it differs in `self` alone, which the checksum leaves out. */
+static int writer_send(struct lb_tree_writer *w, struct lb_cnode *cn, const struct lb_ref *ref)
 {
-	struct lb_node *copy = port_alloc_block(PORT_WAIT);
+	struct lb_tree_out *o = &w->out[w->outs++];
+	struct lb_node *copy = NULL;
 
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, node, LB_BLOCK_BYTES);
-	copy->header.self = cpu_to_le64(addr2);
-	w->copies[w->copied++] = copy;
-	port_batch_write(w->batch, addr2, copy);
+	*o = (struct lb_tree_out){ .cn = cn };
+	if (ref->addr2) {
+		copy = port_alloc_block(PORT_WAIT);
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, cn->node, LB_BLOCK_BYTES);
+		copy->header.self = cpu_to_le64(ref->addr2);
+		o->copy = copy;
+		port_batch_write(w->batch, ref->addr2, copy);
+	}
+	w->nodes_written++;
+	port_batch_write(w->batch, ref->addr, cn->node);
 	return 0;
 }
 
@@ -140,7 +143,7 @@ int lb_tree_writer_node(struct lb_tree_writer *w, struct lb_node *node, u64 owne
 	int err = 0;
 
 	*ref = (struct lb_ref){ .gen = w->gen, .level = node->header.level };
-	if (w->pinned == WRITER_MAX_OUT)
+	if (w->outs == WRITER_MAX_OUT)
 		err = lb_tree_writer_sync(w);
 	if (!err)
 		err = writer_take(w, pair, ref);
@@ -152,12 +155,7 @@ int lb_tree_writer_node(struct lb_tree_writer *w, struct lb_node *node, u64 owne
 	}
 	ref->csum = lb_block_seal(node, LB_MAGIC_NODE, ref->addr, w->gen, owner);
 	err = lb_cache_insert(w->cache, ref, node, &cn);
-	if (err)
-		return err;
-	w->pins[w->pinned++] = cn;
-	w->nodes_written++;
-	port_batch_write(w->batch, ref->addr, cn->node);
-	return pair ? writer_copy(w, cn->node, ref->addr2) : 0;
+	return err ? err : writer_send(w, cn, ref);
 }
 
 int lb_tree_writer_release(struct lb_tree_writer *w, const struct lb_ref *ref)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The catalog's tree against a sorted array: random keys and values of all sizes up to the limits, put and deleted in bulk. */
+/*
+ * The catalog's tree against a sorted array: random keys and values of all sizes up to the limits, put and deleted in
+ * bulk.
+ */
 #include "treelab.h"
 
 struct entry {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Map trees, case by case: look-ups, what a merge joins, splits, keeps, reads and refuses, roots, fill, freeing and differences. */
+/*
+ * Map trees, case by case: look-ups, what a merge joins, splits, keeps, reads and refuses, roots, fill, freeing and
+ * differences.
+ */
 #include "treelab.h"
 
 #define SMALL (2 * LB_REGION_BLOCKS)

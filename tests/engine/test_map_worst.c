@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* lb_map_merge_worst() and lb_cat_merge_worst() are promises that space is charged by: nothing may ever write more nodes. lab_merge() compares; here are the cases where it is tight. */
+/*
+ * lb_map_merge_worst() and lb_cat_merge_worst() are promises that space is charged by: nothing may ever write more
+ * nodes. lab_merge() compares; here are the cases where it is tight.
+ */
 #include "treelab.h"
 
 #define LARGE (14 * LB_REGION_BLOCKS)
@@ -40,7 +43,10 @@ static void test_worst_single(void **state)
 	print_message("one change into %llu nodes: at most %llu written\n", (unsigned long long)tree.nodes, (unsigned long long)worst);
 }
 
-/* The very worst: a full root of full leaves, and a change over the seam of two extents in two leaves. Nothing goes, one comes, and every level splits. */
+/*
+ * The very worst: a full root of full leaves, and a change over the seam of two extents in two leaves. Nothing goes,
+ * one comes, and every level splits.
+ */
 static void test_worst_seam(void **state)
 {
 	u64 i, pblk, got;
@@ -102,7 +108,10 @@ static void test_worst_spread(void **state)
 	}
 }
 
-/* One or few changes, each the nastiest there is, again and again: the ends of leaves and of upper nodes, holes that leave little, long holes from anywhere to anywhere. */
+/*
+ * One or few changes, each the nastiest there is, again and again: the ends of leaves and of upper nodes, holes that
+ * leave little, long holes from anywhere to anywhere.
+ */
 static void nasty_change(u64 *at, u64 end)
 {
 	struct lab_leaf l = lab_leaf(lab, &tree, lab_rand(lab_leaf(lab, &tree, 0).n));

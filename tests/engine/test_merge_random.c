@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random histories of volumes against a model that is an array: merges, snapshots of frozen and of writable volumes, deletions in steps, collapses in steps under volumes that go
- * on being written, aborted commits. After each commit the trees are compared with the model, their structure is checked, and the image with what is reachable.
+ * Random histories of volumes against a model that is an array: merges, snapshots of frozen and of writable volumes,
+ * deletions in steps, collapses in steps under volumes that go on being written, aborted commits. After each commit the
+ * trees are compared with the model, their structure is checked, and the image with what is reachable.
  *
- * The model knows of each block whose it is. A parent's block passes to its child when the collapse's cursor passes it and the child maps it; the trees must come to the same
- * by generations alone.
+ * The model knows of each block whose it is. A parent's block passes to its child when the collapse's cursor passes it
+ * and the child maps it; the trees must come to the same by generations alone.
  */
 #include "treelab.h"
 
@@ -320,7 +321,10 @@ static void choose_changes(struct world *w, int i)
 	}
 }
 
-/* Blocks for a run to be written: as changes, in pieces now and then. Some owned blocks are written where they are already, as a replay might. */
+/*
+ * Blocks for a run to be written: as changes, in pieces now and then. Some owned blocks are written where they are
+ * already, as a replay might.
+ */
 static void write_run(struct world *w, int i, u64 lblk, u64 count)
 {
 	const struct vol *v = &w->now.v[i];

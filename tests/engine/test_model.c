@@ -13,16 +13,16 @@
 
 static const struct workload_opts profiles[] = {
 	/* room for everything, some power cuts */
-	{ .profile = "roomy", .ops = 400, .pool_blocks = 40000, .grow_blocks = 60000, .vol_blocks = 400, .crash_permille = 60,
+	{ .profile = "roomy", .ops = 400, .pool_blocks = 40000, .grow_blocks = 60000, .vol_blocks = 400, .crash_permille = 2500,
 	  .reopen_permille = 8 },
 	/* the smallest pool: full most of the time */
-	{ .profile = "full", .ops = 500, .pool_blocks = 8192, .grow_blocks = 9500, .vol_blocks = 2500, .crash_permille = 25,
+	{ .profile = "full", .ops = 500, .pool_blocks = 8192, .grow_blocks = 9500, .vol_blocks = 2500, .crash_permille = 200,
 	  .reopen_permille = 6 },
 	/* deletion and collapse in the smallest steps, so that cursors stand in the middle of busy volumes */
-	{ .profile = "steps", .ops = 500, .pool_blocks = 12000, .grow_blocks = 14000, .vol_blocks = 1500, .crash_permille = 30,
+	{ .profile = "steps", .ops = 500, .pool_blocks = 12000, .grow_blocks = 14000, .vol_blocks = 1500, .crash_permille = 250,
 	  .reopen_permille = 6, .step_budget = 1 },
 	/* small volumes, many requests, allocation failures where sleeping is not allowed */
-	{ .profile = "tiny", .ops = 700, .pool_blocks = 8192, .grow_blocks = 41000, .vol_blocks = 24, .crash_permille = 80,
+	{ .profile = "tiny", .ops = 700, .pool_blocks = 8192, .grow_blocks = 41000, .vol_blocks = 24, .crash_permille = 400,
 	  .reopen_permille = 12, .nowait_permille = 100, .step_budget = 1 },
 };
 

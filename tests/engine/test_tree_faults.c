@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The trees when things go wrong: every allocation fails in turn, every read, every write; nodes are damaged; and whole trees are hostile, each node sealed and valid for itself. An
- * error comes back, the commit is aborted, the old tree is as it was, nothing leaks, nothing crashes or hangs.
+ * The trees when things go wrong: every allocation fails in turn, every read, every write; nodes are damaged; and whole
+ * trees are hostile, each node sealed and valid for itself. An error comes back, the commit is aborted, the old tree is
+ * as it was, nothing leaks, nothing crashes or hangs.
  */
 #include "treelab.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A bench for the trees: a simulated disk with space, cache and writer, and commits without a pool above them. And the checks that hold for every tree: structure, and
- * that the image is what is reachable. Everything fails the running cmocka test when it goes wrong.
+ * A bench for the trees: a simulated disk with space, cache and writer, and commits without a pool above them. And the
+ * checks that hold for every tree: structure, and that the image is what is reachable. Everything fails the running
+ * cmocka test when it goes wrong.
  */
 #ifndef LB_TREELAB_H
 #define LB_TREELAB_H
@@ -77,8 +78,8 @@ void lab_cold(struct lab *lab);
 /* ------------------------------------------------------------------ checking */
 
 /*
- * The whole tree: order, bounds, fill, levels, generations, copies of the root, separators; returns the number of nodes. visit (may be NULL) gets each map extent or
- * catalog item in order.
+ * The whole tree: order, bounds, fill, levels, generations, copies of the root, separators; returns the number of
+ * nodes. visit (may be NULL) gets each map extent or catalog item in order.
  */
 struct lab_visit {
 	void (*extent)(void *arg, const struct lb_extent_cpu *e);

@@ -622,7 +622,7 @@ static bool op_attr(struct workload *w)
 	int err;
 
 	if (now.there) {
-		now.len = (u32)chance(w, chance(w, 8) ? 200 : 6000);
+		now.len = (u32)chance(w, chance(w, 8) ? 200 : chance(w, 8) ? 6000 : 600000);
 		now.seed = (u32)chance(w, 100000);
 	} else {
 		ch.flags = LB_CHANGE_DELETE;
@@ -657,10 +657,22 @@ static bool op_commit(struct workload *w)
 	return true;
 }
 
+/* One commit, not all that is due: with small steps, deletion stands still in the middle between two of these. */
+static bool one_commit(struct workload *w)
+{
+	int err;
+
+	say(w, "one commit");
+	err = lb_commit(w->h.pool, NULL);
+	return !err || wrong(w, "one commit: error %d", err);
+}
+
 static bool op_work(struct workload *w)
 {
 	u64 ms = chance(w, 40000);
 
+	if (w->opts->step_budget && chance(w, 30))
+		return one_commit(w);
 	say(w, "work after %llu ms", (unsigned long long)ms);
 	port_clock_advance(ms * 1000000);
 	if (chance(w, 4))
@@ -848,7 +860,7 @@ static bool all_ops(struct workload *w)
 			return false;
 		w->res->done = w->op;
 		/* The background comes when it was kicked, at times late. */
-		if (!w->half_count && chance(w, 3))
+		if (!w->half_count && chance(w, 3) && (!w->opts->step_budget || !chance(w, 30)))
 			host_work(&w->h);
 	}
 	say(w, "the end: delete everything");

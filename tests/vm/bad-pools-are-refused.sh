@@ -9,8 +9,8 @@
 expect_klog 'layerblk: .*'
 
 sb=$TEST_REPO/tests/lib/superblock.py
-pool_in_file 256M
-d=$(volume v 16M)
+pool_in_file 48M
+d=$(volume v 4M)
 block_write "$d" 0 v
 layerctl deactivate v
 
@@ -38,9 +38,9 @@ copy() {
 }
 
 step "not a pool"
-truncate -s 64M "$T/empty"
+truncate -s 48M "$T/empty"
 bad empty .
-head -c 64M /dev/urandom >"$T/garbage"
+pattern garbage $((48 << 20)) >"$T/garbage"
 bad garbage .
 : >"$T/nothing"
 bad nothing .
@@ -49,7 +49,7 @@ refused layerctl pool open /dev/null
 
 step "truncated"
 copy short
-truncate -s 100M "$T/short"
+truncate -s 20M "$T/short"
 bad short .
 
 step "of the future"

@@ -5,7 +5,7 @@
 . "$TEST_REPO/tests/lib/test.sh"
 . "$TEST_REPO/tests/lib/pool.sh"
 
-pool_in_file 512M
+pool_in_file 256M
 base=$(volume base 32M)
 block_write "$base" 0 base
 layerctl deactivate base

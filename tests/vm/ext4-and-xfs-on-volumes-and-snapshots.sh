@@ -32,7 +32,8 @@ for fs in ext4 xfs; do
 		assert_eq "$(tree_sum "$T/m")" "$sum" "$fs-$s differs from its parent"
 		echo "only $s" >"$T/m/mine"
 		rm -r "$T/m/tree/unicore"
-		dd if=/dev/urandom of="$T/m/new" bs=1M count=8 conv=fsync status=none
+		pattern "$fs-$s" 8000000 >"$T/m/new"
+		sync "$T/m/new"
 		tree_sum "$T/m" >"$T/sum-$fs-$s"
 		umount "$T/m"
 		layerctl deactivate "$fs-$s"

@@ -12,7 +12,7 @@ expect_klog 'layerblk: .*(full|no space|low)'
 pool_in_file 128M
 layerctl pool set --no-space queue --no-space-timeout 60s "$POOL"
 v=$(volume v 1G)
-dd if=/dev/urandom of="$v" bs=1M count=200 oflag=direct conv=notrunc status=none &
+dd if=/dev/zero of="$v" bs=1M count=200 oflag=direct conv=notrunc status=none &
 writer=$!
 stuck() {
 	local a b
@@ -36,6 +36,6 @@ wait $writer || fail "the writer failed though the pool grew in time"
 step "without growth it fails at the time-out"
 layerctl pool set --no-space queue --no-space-timeout 3s "$POOL"
 start=$SECONDS
-(within 60 dd if=/dev/urandom of="$v" bs=1M seek=200 oflag=direct conv=notrunc status=none 2>"$T/dd") && fail "that cannot fit"
+(within 60 dd if=/dev/zero of="$v" bs=1M seek=200 oflag=direct conv=notrunc status=none 2>"$T/dd") && fail "that cannot fit"
 grep -q 'No space left' "$T/dd" || fail "not ENOSPC: $(cat "$T/dd")"
 assert_ge $((SECONDS - start)) 3 "seconds waited"
