@@ -63,4 +63,3 @@ module_exit(lbk_exit);
 MODULE_DESCRIPTION("Snapshot-chained thin block devices");
 MODULE_VERSION(LBK_VERSION);
 MODULE_LICENSE("GPL");
-MODULE_SOFTDEP("pre: crc32c");

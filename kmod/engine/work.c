@@ -92,14 +92,32 @@ static int commit_now(struct lb_pool *p)
 	return lb_commit(p, NULL);
 }
 
-/* Commit, delete and reclaim until there is something, or nothing more to get. */
+/* Has anything changed that a commit would write, or that it might free? */
+static bool anything_to_commit(struct lb_pool *p)
+{
+	unsigned long flags;
+	bool any;
+
+	port_mutex_lock(&p->catalog.mutex);
+	any = lb_kvtable_count(p->catalog.active) || p->maintenance;
+	port_mutex_unlock(&p->catalog.mutex);
+	flags = port_spin_lock(&p->lock);
+	any = any || !lb_list_empty(&p->dirty) || p->commit_wanted;
+	port_spin_unlock(&p->lock, flags);
+	return any;
+}
+
+/*
+ * Commit, delete and reclaim until there is something, or nothing more to get. Writers that queue for space ask for this
+ * a few times a second for as long as the pool is full: then there is nothing to write.
+ */
 static void make_space(struct lb_pool *p)
 {
 	u64 before, enough = 1024;
 
 	do {
 		before = lb_space_free_blocks(p->space);
-		if (commit_now(p))
+		if (anything_to_commit(p) && commit_now(p))
 			return;
 		lb_reclaim_all(p);
 	} while (READ_ONCE(p->maintenance) && lb_space_free_blocks(p->space) < before + enough);

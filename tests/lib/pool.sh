@@ -19,6 +19,8 @@ pool_on() {
 	shift
 	layerctl pool create --force "$@" "$dev" >/dev/null
 	POOL=$dev POOL_DEV=$(readlink -f "$dev")
+	# Last of all: the disk is every test's, and must not hold a pool for the next one's "open --all".
+	defer "layerctl pool destroy '$POOL' >/dev/null 2>&1 || true"
 	defer "pool_end '$POOL'"
 }
 

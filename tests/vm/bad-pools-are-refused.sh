@@ -72,7 +72,8 @@ bad none .
 copy older
 "$sb" "$T/older" --damage 2
 bad older .
-refused layerck "$T/older"
+layerck "$T/older" >"$T/found" && fail "layerck is content with a stale superblock"
+grep -q . "$T/found" || fail "layerck says nothing"
 
 step "one copy of the newest superblock is enough"
 copy one

@@ -9,8 +9,12 @@ pool_in_file 256M
 d=$(volume v 16M)
 block_write "$d" 0 v
 layerctl deactivate v
-layerctl volume ls --all --format json >"$T/before"
+# All but what a commit in between may change.
+volumes() {
+	layerctl volume ls --all --format json | grep -v '"own_metadata"'
+}
+volumes >"$T/before"
 ioctl-refusals "$(status .uuid)" "$(volume_value v .id)"
-layerctl volume ls --all --format json >"$T/after"
+volumes >"$T/after"
 diff "$T/before" "$T/after" || fail "something changed"
 block_is "$(disk v)" 0 v

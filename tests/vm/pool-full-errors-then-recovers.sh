@@ -8,7 +8,8 @@
 
 expect_klog 'critical space allocation error, dev layerblk'
 expect_klog 'EXT4-fs warning \(device layerblk[0-9]+\): ext4_end_bio.*I/O error'
-expect_klog 'Buffer I/O error on device layerblk'
+expect_klog 'Buffer I/O error on dev(ice)? layerblk'
+expect_klog 'JBD2: Detected IO errors while flushing file data on layerblk'
 expect_klog 'layerblk: .*(full|no space|low)'
 
 pool_in_file 128M

@@ -50,7 +50,7 @@ assert_eq "$(status_of layerctl run --name kept tiny id)" 125
 grep -q 'exists' "$T/err" || fail "a name that is taken: $(cat "$T/err")"
 assert_eq "$(layerctl ps --quiet | wc -l)" 0 "running"
 assert_eq "$(layerctl ps -a --format json | jq -c '.[] | [.name, .image, .running, .exit_code]')" '["kept","tiny",false,9]'
-assert_eq "$(volume_value kept .parent)" "$(image_volume tiny)" "the parent"
+assert_eq "$(volume_value kept .parent_name)" "$(image_volume tiny)" "the parent"
 mkdir "$T/m"
 mount "$(disk kept)" "$T/m"
 assert_eq "$(cat "$T/m/file")" mine "what it wrote"
