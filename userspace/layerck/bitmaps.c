@@ -32,8 +32,11 @@ static int table_copies(struct ck *ck, const struct lb_ref *ref, const struct ck
 		if (err)
 			return err;
 	}
-	if (!ref->addr2)
-		ck_tell(ck, LBCK_TABLE_FIELD, CK_AT(ref->addr), "block %llu has one copy only", (unsigned long long)ref->addr);
+	if (!ref->addr2) {
+		ck_tell(ck, LBCK_TABLE_FIELD, ((struct ck_where){ .block = ref->addr, .repairable = true }),
+			"block %llu has one copy only", (unsigned long long)ref->addr);
+		ck->fixes.space = true;
+	}
 	return 0;
 }
 
@@ -84,10 +87,16 @@ static void forget_regions(struct ck *ck, u32 depth, u64 index)
 {
 	u64 r = index * regions_under(depth), end = r + regions_under(depth), regions = region_count(ck->total);
 
-	ck->table_whole = false;
 	ck->fixes.space = true;
 	for (; r < end && r < regions; r++)
 		ck->regions[r].known = false;
+}
+
+static bool table_in_place(const struct lb_table_block *t, const struct lb_ref *ref, u32 depth, u64 index, u64 gen_above)
+{
+	return ref->level == depth && ref->gen <= gen_above && t->header.kind == depth && !le64_to_cpu(t->header.owner) &&
+	       le64_to_cpu(t->header.pad2) == index &&
+	       le16_to_cpu(t->header.count) <= (depth ? LB_TABLE_FANOUT : LB_TABLE_ENTRIES);
 }
 
 static int table_block(struct ck *ck, const struct lb_ref *ref, u32 depth, u64 index, u64 gen_above)
@@ -111,11 +120,11 @@ static int table_block(struct ck *ck, const struct lb_ref *ref, u32 depth, u64 i
 			(unsigned long long)index, load.why[0]);
 		forget_regions(ck, depth, index);
 		err = 0;
-	} else if (!err && (t->header.kind != depth || le64_to_cpu(t->header.pad2) != index || le64_to_cpu(t->header.owner) ||
-			    ref->gen > gen_above)) {
-		ck_tell(ck, LBCK_TABLE_FIELD, at, "block %llu: depth %u, index %llu, generation %llu where depth %u, index %llu belong",
+	} else if (!err && !table_in_place(t, ref, depth, index, gen_above)) {
+		ck_tell(ck, LBCK_TABLE_FIELD, at,
+			"block %llu: depth %u, index %llu, generation %llu, %u entries where depth %u, index %llu belong",
 			(unsigned long long)ref->addr, t->header.kind, (unsigned long long)le64_to_cpu(t->header.pad2),
-			(unsigned long long)ref->gen, depth, (unsigned long long)index);
+			(unsigned long long)ref->gen, le16_to_cpu(t->header.count), depth, (unsigned long long)index);
 		forget_regions(ck, depth, index);
 	} else if (!err) {
 		err = table_copies(ck, ref, &load);
@@ -132,7 +141,6 @@ int ck_table(struct ck *ck)
 	u64 regions = region_count(ck->total), r;
 
 	if (!ck->searching) {
-		ck->table_whole = true;
 		ck->regions = port_alloc(regions * sizeof(*ck->regions), PORT_WAIT);
 		if (!ck->regions)
 			return -ENOMEM;
@@ -180,10 +188,10 @@ static int bitmap_read(struct ck *ck, u64 region, u8 *bits)
 	if (err == -ENOMEM)
 		goto out;
 	if (err) {
-		ck_tell(ck, LBCK_BITMAP_BAD, ((struct ck_where){ .block = at, .repairable = !ck->incomplete }), "region %llu, block %llu: %s",
-			(unsigned long long)region, (unsigned long long)at, why);
+		ck_tell(ck, LBCK_BITMAP_BAD, ((struct ck_where){ .block = at, .repairable = ck_settled(ck) }),
+			"region %llu, block %llu: %s", (unsigned long long)region, (unsigned long long)at, why);
 		ck->fixes.space = true;
-		err = 1;
+		err = 1;	/* what it said is lost: see ck_repair() */
 	} else {
 		memcpy(bits, b->bits, LB_PAYLOAD_BYTES);
 	}
@@ -194,9 +202,11 @@ out:
 
 static void tell_run(struct ck *ck, enum ck_id id, u64 first, u64 count)
 {
-	/* When something could not be walked, a block that nothing seems to reach may be what it holds. */
-	bool repairable = id != LBCK_BLOCK_LEAKED || !ck->incomplete;
+	bool repairable = !ck->twice_count;
 
+	/* When something could not be walked, a block that nothing seems to reach may be what it holds. */
+	if (id == LBCK_BLOCK_LEAKED && ck->incomplete)
+		return;
 	ck->fixes.space = true;
 	ck_tell(ck, id, ((struct ck_where){ .block = first, .repairable = repairable }), "%llu block%s at %llu",
 		(unsigned long long)count, count == 1 ? "" : "s", (unsigned long long)first);

@@ -25,13 +25,22 @@ static u32 be32_at(const u8 *p)
 	return be32_to_cpu(v);
 }
 
+/* An item that cannot be read as what it is may be all that names a tree. */
+static void distrust(struct ck_catalog *cat, u8 kind)
+{
+	if (cat->committed && kind != LB_KEY_ATTR && kind != LB_KEY_CHILD && kind != LB_KEY_NAME)
+		cat->ck->incomplete = true;
+}
+
 static void tell_key(struct ck_catalog *cat, const u8 *key, u32 key_len)
 {
+	distrust(cat, key[0]);
 	ck_tell(cat->ck, LBCK_ITEM_KEY, CK_NOWHERE, "a key of kind 0x%02x, %u bytes%s", key[0], key_len, cat->when);
 }
 
 static void tell_value(struct ck_catalog *cat, const u8 *key, u32 key_len, u32 value_len)
 {
+	distrust(cat, key[0]);
 	ck_tell(cat->ck, LBCK_ITEM_VALUE, CK_VOL(key_len >= 9 && key[0] != LB_KEY_NAME ? be64_at(key + 1) : 0),
 		"kind '%c', key of %u bytes: a value of %u bytes%s", key[0], key_len, value_len, cat->when);
 }
@@ -193,6 +202,8 @@ static int take_child(struct ck_catalog *cat, const u8 *key, u32 key_len, u32 va
 
 static void tell_attr(struct ck_catalog *cat, const u8 *key, u32 name_len, const char *why)
 {
+	if (cat->ck->catalog_partial)
+		return;
 	ck_tell(cat->ck, LBCK_ATTR_CHUNKS, CK_VOL(be64_at(key + 1)), "volume %llu, attribute \"%.*s\": %s%s",
 		(unsigned long long)be64_at(key + 1), (int)name_len, (const char *)key + 9, why, cat->when);
 }

@@ -55,8 +55,10 @@ static int cat_load(struct cat_walk *w, const struct lb_ref *ref, const struct c
 		w->ck->catalog_nodes++;
 	if (!err)
 		judge_bounds(w, ref, at, *buf);
-	if (err > 0)
+	if (err > 0) {
 		w->ck->incomplete = true;
+		w->ck->catalog_partial = true;
+	}
 	return err;
 }
 
@@ -108,6 +110,7 @@ int ck_catalog_walk(struct ck *ck, bool judge, ck_each_item each, void *arg)
 		if (judge)
 			ck_tell(ck, LBCK_NODE_KIND, CK_AT(root.addr), "the catalog's root has level %u", root.level);
 		ck->incomplete = true;
+		ck->catalog_partial = true;
 		return 0;
 	}
 	err = cat_node(&w, &root, &at);

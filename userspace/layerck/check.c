@@ -74,6 +74,7 @@ static int ck_look(struct ck *ck)
 		err = ck_journal_read(ck);
 	if (!err)
 		err = ck_table(ck);
+	ck->table_block_count = ck->pool_block_count;
 	if (!err)
 		err = ck_catalog_walk(ck, true, catalog_item, &ck->cat);
 	if (!err)
@@ -88,6 +89,8 @@ static int ck_look(struct ck *ck)
 		err = ck_counters_judge(ck);
 	if (!err)
 		err = ck_replay_judge(ck);
+	if (!err && ck->no_memory)
+		err = -ENOMEM;
 	if (!err)
 		summarise(ck);
 	return err;
@@ -110,6 +113,9 @@ static int look_once(struct port_dev *dev, const struct lbck_opts *opts, lbck_re
 	err = ck_begin(ck);
 	if (!err)
 		err = ck_look(ck);
+	/* A feature that we do not know and that allows reading only. */
+	if (!err && opts->repair && (le64_to_cpu(ck->sb->ro_compat) & ~LB_RO_COMPAT_KNOWN) && anything_to_fix(&ck->fixes))
+		err = -EOPNOTSUPP;
 	*repaired = false;
 	if (!err && !second && opts->repair && ck->total && anything_to_fix(&ck->fixes)) {
 		err = ck_repair(ck);

@@ -163,19 +163,19 @@ struct ck {
 
 	struct blockset used;		/* all that is reachable, and the fixed blocks */
 	struct blockset lost;		/* what the readable bitmaps say, for a repair that must not trust an incomplete walk */
-	u64 *pool_blocks;		/* of these, the catalog's nodes and the region table's blocks */
-	size_t pool_block_count, pool_block_room;
+	u64 *pool_blocks;		/* of these, the region table's blocks, then the catalog's nodes */
+	size_t pool_block_count, pool_block_room, table_block_count;
 	u64 data_blocks, meta_blocks;
-	struct blockset named;		/* by the journal; for a repair */
+	struct blockset named;		/* by the journal, or in use until a repair is done: not to be overwritten by it */
 	u64 fresh_near, fresh_far;	/* where to look for a free block */
-	bool incomplete;		/* something could not be walked: what is not in `used` may be in use all the same */
+	bool incomplete;		/* something could not be walked or believed: what is not in `used` may be in use all the same */
+	bool catalog_partial;		/* items could not be read: that one is not there means nothing */
+	bool no_memory;			/* a look-up that cannot say so ran out of it */
 	struct ck_twice twice[CK_TWICE_NAMED];
 	size_t twice_count;
 	bool searching;			/* walking again to name the users of twice[] */
 
 	struct ck_region *regions;
-	bool table_whole;
-
 	u64 catalog_nodes;
 	struct ck_catalog cat;
 	struct ck_journal journal;
@@ -183,6 +183,12 @@ struct ck {
 	struct ck_memo *memo;
 	struct ck_fixes fixes;
 };
+
+/* All was walked, and no block was met twice: what was counted is what there is. */
+static inline bool ck_settled(const struct ck *ck)
+{
+	return !ck->incomplete && !ck->twice_count;
+}
 
 /* check.c: memory for a look; ck->dev, opts, sum are the caller's. ck_end() after a failed ck_begin(), too. */
 int ck_begin(struct ck *ck);
@@ -226,6 +232,11 @@ int ck_claim_fixed(struct ck *ck);
 int ck_tell_twice(struct ck *ck);	/* names the users of blocks used twice, by walking again */
 
 /* node.c */
+static inline bool ck_ref_same(const struct lb_ref *a, const struct lb_ref *b)
+{
+	return a->addr == b->addr && a->addr2 == b->addr2 && a->gen == b->gen && a->csum == b->csum && a->level == b->level;
+}
+
 struct ck_load {
 	bool good[2];			/* copies that are as the pointer says */
 	const char *why[2];		/* of a bad one */
@@ -300,13 +311,13 @@ void ck_journal_free(struct ck_journal *j);
 
 /* repair.c: writes what the fixes say. 1 something was written, 0 nothing, or an error, with nothing that counts changed. */
 int ck_repair(struct ck *ck);
-/* A block that neither the trees, nor the bitmaps, nor the journal name; it is in ck->used from now on. far: not near the last ones. -ENOSPC, -ENOMEM */
+/* A block that neither the trees, nor the bitmaps, nor ck->named have; it is in ck->used from now on. far: not near the last ones. -ENOSPC, -ENOMEM */
 int ck_fresh_block(struct ck *ck, bool far, u64 *block);
 /* Give a new metadata block two places, seal it and write both copies; *ptr is what points at it. */
 int ck_write_pair(struct ck *ck, void *buf, u32 magic, u8 level, struct lb_ptr *ptr);
 /* rebuild.c: a new catalog tree with the edits in it */
 int ck_rebuild_catalog(struct ck *ck, struct lb_ptr *root, u64 *nodes);
-/* respace.c: new bitmaps and a new region table that say ck->used */
-int ck_rebuild_space(struct ck *ck, struct lb_ptr *root);
+/* respace.c: new bitmaps and a new region table that say ck->used; *blocks: how many the table takes. Sets the superblock's region_depth. */
+int ck_rebuild_space(struct ck *ck, struct lb_ptr *root, u64 *blocks);
 
 #endif /* LAYERCK_CK_H */

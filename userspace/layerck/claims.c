@@ -99,6 +99,7 @@ int ck_claim(struct ck *ck, u64 block, u64 count, enum ck_use use, u64 volume, c
 	if (block >= ck->total || count > ck->total - block) {
 		ck_tell(ck, LBCK_BLOCK_OUTSIDE, CK_VOL_AT(volume, block), "%s: %llu blocks at %llu, the pool has %llu", user,
 			(unsigned long long)count, (unsigned long long)block, (unsigned long long)ck->total);
+		ck->incomplete = true;	/* some other block is what was meant */
 		return 1;
 	}
 	for (i = 0; i < count; i++) {
@@ -107,6 +108,7 @@ int ck_claim(struct ck *ck, u64 block, u64 count, enum ck_use use, u64 volume, c
 		if (ck_fixed(ck, block + i)) {
 			ck_tell(ck, LBCK_BLOCK_FIXED, CK_VOL_AT(volume, block + i), "%s: block %llu", user,
 				(unsigned long long)(block + i));
+			ck->incomplete = true;
 			told = 1;
 			continue;
 		}

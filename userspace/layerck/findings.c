@@ -15,6 +15,14 @@ static const struct {
 #undef FINDING
 };
 
+/* Names come from the disk, and the text goes to a terminal. */
+static void make_plain(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
 void ck_tell(struct ck *ck, enum ck_id id, struct ck_where where, const char *fmt, ...)
 {
 	struct lbck_finding f = { .id = id, .block = where.block, .volume = where.volume, .repairable = where.repairable,
@@ -22,7 +30,8 @@ void ck_tell(struct ck *ck, enum ck_id id, struct ck_where where, const char *fm
 	va_list ap;
 	size_t i;
 
-	if (ck->searching)
+	/* What follows from a look-up that ran out of memory is no finding. */
+	if (ck->searching || ck->no_memory)
 		return;
 	for (i = 0; rows[i].id != (unsigned int)id; i++)
 		;
@@ -42,6 +51,7 @@ void ck_tell(struct ck *ck, enum ck_id id, struct ck_where where, const char *fm
 	va_start(ap, fmt);
 	vsnprintf(f.text, sizeof(f.text), fmt, ap);
 	va_end(ap);
+	make_plain(f.text);
 	ck->report(ck->report_arg, &f);
 }
 

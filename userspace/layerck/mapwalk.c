@@ -66,6 +66,7 @@ static void judge_shared(struct walk *w, const struct ck_extent *e)
 
 	ck_vol_text(w->v, who, sizeof(who));
 	if (!owner) {
+		w->ck->incomplete = true;	/* it may be this volume's own, whose birth is wrong */
 		ck_tell(w->ck, LBCK_EXTENT_SHARED, at, "%s: block %llu, born in generation %llu: older than every ancestor", who,
 			(unsigned long long)e->lblk, (unsigned long long)e->birth);
 		return;
@@ -78,6 +79,7 @@ static void judge_shared(struct walk *w, const struct ck_extent *e)
 		if (found < 0)
 			return;		/* told where the owner was walked */
 		if (!found || theirs.pblk != piece.pblk || theirs.birth != piece.birth) {
+			w->ck->incomplete = true;
 			ck_tell(w->ck, LBCK_EXTENT_SHARED, at,
 				"%s: block %llu at %llu, born in generation %llu, should be volume %llu's, which has %s%llu there (born in %llu)",
 				who, (unsigned long long)piece.lblk, (unsigned long long)piece.pblk, (unsigned long long)piece.birth,
@@ -255,6 +257,7 @@ static int walk_shared(struct walk *w, const struct lb_ref *ref, const struct ha
 
 	count_shared(w, ref);
 	if (!owner) {
+		w->ck->incomplete = true;
 		ck_tell(w->ck, LBCK_NODE_SHARED, CK_VOL_AT(v->id, ref->addr),
 			"volume %llu: block %llu, born in generation %llu: older than every ancestor", (unsigned long long)v->id,
 			(unsigned long long)ref->addr, (unsigned long long)ref->gen);
@@ -263,6 +266,7 @@ static int walk_shared(struct walk *w, const struct lb_ref *ref, const struct ha
 	if (!owner->usable)
 		return 0;
 	if (!ck_map_holds(w->ck, owner, first, ref->level, ref->addr).found) {
+		w->ck->incomplete = true;
 		ck_tell(w->ck, LBCK_NODE_SHARED, CK_VOL_AT(v->id, ref->addr),
 			"volume %llu: block %llu, level %u, born in generation %llu, is not in volume %llu's tree at %llu",
 			(unsigned long long)v->id, (unsigned long long)ref->addr, ref->level, (unsigned long long)ref->gen,
@@ -297,13 +301,15 @@ static int walk_ref(struct walk *w, const struct lb_ref *ref, const struct hang 
 	}
 	if (ref->gen > v->origin)
 		return walk_owned(w, ref, at);
-	if (at->above.root && v->parent && v->parent->root.addr == ref->addr && !v->cursor) {
+	if (at->above.root && v->parent && ck_ref_same(&v->parent->root, ref) && !v->cursor) {
 		count_shared(w, ref);
 		return 0;
 	}
 	first = ck_map_first(w->ck, ref);
 	if (first == ~0ULL) {
-		/* Told where its owner was walked, if that could be. */
+		/* Its owner's pointer may be a better one than this. */
+		ck_tell(w->ck, LBCK_NODE_BAD, CK_VOL_AT(v->id, ref->addr), "block %llu, which volume %llu shares, or what is beneath it",
+			(unsigned long long)ref->addr, (unsigned long long)v->id);
 		w->ck->incomplete = true;
 		v->whole = false;
 		return 0;

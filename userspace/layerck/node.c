@@ -91,39 +91,32 @@ static unsigned int upper_form(const struct lb_node *n, unsigned int count, u8 l
 	return 0;
 }
 
-/* Offsets, lengths, and that items lie side by side at the payload's end. */
+/* Offsets, lengths, and that the items lie side by side: item 0 at the payload's end, each further one below the one before it. */
 static unsigned int items_form(const struct lb_node *n, unsigned int count, const char **why)
 {
-	u8 taken[LB_PAYLOAD_BYTES / 8 + 1] = { 0 };
-	u32 bytes = 0, lowest = LB_PAYLOAD_BYTES, i, at, b;
+	u32 end = LB_PAYLOAD_BYTES, i, at;
 
 	*why = "offsets";
 	if (count * 2 > LB_PAYLOAD_BYTES)
 		return LBCK_NODE_FORM;
 	for (i = 0; i < count; i++) {
 		struct lb_item head;
-		u32 len;
 
+		*why = "offsets";
 		at = le16_to_cpu(n->offsets[i]);
-		if (at < count * 2 || at + sizeof(head) > LB_PAYLOAD_BYTES)
+		if (at < count * 2 || at + sizeof(head) > end)
 			return LBCK_NODE_FORM;
 		memcpy(&head, n->bytes + at, sizeof(head));
-		len = (u32)sizeof(head) + le16_to_cpu(head.key_len) + le16_to_cpu(head.value_len);
 		*why = "an item's lengths";
-		if (!head.key_len || le16_to_cpu(head.key_len) > LB_CAT_KEY_MAX || le16_to_cpu(head.value_len) > LB_CAT_VALUE_MAX ||
-		    at + len > LB_PAYLOAD_BYTES)
+		if (!head.key_len || le16_to_cpu(head.key_len) > LB_CAT_KEY_MAX || le16_to_cpu(head.value_len) > LB_CAT_VALUE_MAX)
 			return LBCK_NODE_FORM;
-		*why = "items overlap";
-		for (b = at; b < at + len; b++) {
-			if (bit_get(taken, b))
-				return LBCK_NODE_FORM;
-			bit_set(taken, b);
-		}
-		bytes += len;
-		lowest = at < lowest ? at : lowest;
+		*why = "items overlap or have gaps between them";
+		if (at + sizeof(head) + le16_to_cpu(head.key_len) + le16_to_cpu(head.value_len) != end)
+			return LBCK_NODE_FORM;
+		end = at;
 	}
 	*why = "the bytes in use";
-	return bytes == LB_PAYLOAD_BYTES - lowest && le16_to_cpu(n->header.used) == bytes + count * 2 ? 0 : LBCK_NODE_FORM;
+	return le16_to_cpu(n->header.used) == LB_PAYLOAD_BYTES - end + count * 2 ? 0 : LBCK_NODE_FORM;
 }
 
 static unsigned int catalog_form(const struct lb_node *n, unsigned int count, u8 level, const char **why)
@@ -320,6 +313,7 @@ const struct lb_node *ck_node(struct ck *ck, const struct lb_ref *ref, u8 kind)
 	struct lb_node **node = &ck->cache->slots[slot].node;
 	struct ck_load load;
 	const char *why;
+	int err;
 
 	if (held->addr == ref->addr && held->gen == ref->gen && held->csum == ref->csum && ck->cache->slots[slot].kind == kind &&
 	    held->level == ref->level && ref->addr)
@@ -327,7 +321,10 @@ const struct lb_node *ck_node(struct ck *ck, const struct lb_ref *ref, u8 kind)
 	held->addr = 0;
 	if (!*node)
 		*node = port_alloc_block(PORT_WAIT);
-	if (!*node || ck_load(ck, ref, LB_MAGIC_NODE, *node, false, &load))
+	err = *node ? ck_load(ck, ref, LB_MAGIC_NODE, *node, false, &load) : -ENOMEM;
+	if (err == -ENOMEM)
+		ck->no_memory = true;	/* else it would pass for a damaged node */
+	if (err)
 		return NULL;
 	if (ck_node_form(*node, kind, ref->level, &why))
 		return NULL;

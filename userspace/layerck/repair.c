@@ -6,7 +6,8 @@
  * (not by the trees, not by the bitmaps, not by the journal), bitmaps to the slots that do not count, then the superblock of the same generation, primary first. The
  * generation must not rise: the journal's entries would no longer be newer than it. A cut at any moment leaves the old state or the new one.
  *
- * What could not be walked stays as it is: then nothing is ever freed, the catalog is not rebuilt, and no counter is touched.
+ * What could not be walked stays as it is: then nothing is ever freed, the catalog is not rebuilt, and no counter is touched, but for the
+ * region table's own blocks.
  */
 #include "ck.h"
 
@@ -124,19 +125,26 @@ static bool bitmaps_known(const struct ck *ck)
 	return true;
 }
 
-/* Catalog and table are replaced as a whole: what was claimed for the pool itself is free when all is written. */
-static void drop_old(struct ck *ck)
+/*
+ * The table is replaced as a whole, and the catalog when it is rebuilt: what was claimed for them is free in the new state. Until that is durable it is
+ * what a cut leaves, and an unreadable bitmap does not protect it, so it is not to be written to.
+ */
+static int drop_old(struct ck *ck, size_t count)
 {
 	size_t i;
+	int err = 0;
 
-	for (i = 0; i < ck->pool_block_count; i++)
+	for (i = 0; i < count && err >= 0; i++) {
 		blockset_remove(&ck->used, ck->pool_blocks[i]);
+		err = blockset_add(&ck->named, ck->pool_blocks[i]);
+	}
+	return err < 0 ? err : 0;
 }
 
 static int offline_commit(struct ck *ck)
 {
 	struct lb_ptr table, catalog = ck->sb->catalog_root;
-	u64 nodes = 0;
+	u64 nodes = 0, table_blocks;
 	int err = name_blocks(ck);
 
 	if (!err && ck->incomplete)
@@ -147,14 +155,17 @@ static int offline_commit(struct ck *ck)
 		err = ck_rebuild_catalog(ck, &catalog, &nodes);
 		if (err)
 			return err;
-		drop_old(ck);
 	}
-	err = ck_rebuild_space(ck, &table);
+	err = drop_old(ck, ck->incomplete ? ck->table_block_count : ck->pool_block_count);
+	if (!err)
+		err = ck_rebuild_space(ck, &table, &table_blocks);
 	if (err)
 		return err;
 	ck->sb->catalog_root = catalog;
 	ck->sb->region_root = table;
-	if (!ck->incomplete) {
+	if (ck->incomplete) {
+		ck->sb->meta_blocks = cpu_to_le64(le64_to_cpu(ck->sb->meta_blocks) + table_blocks - ck->table_block_count);
+	} else {
 		ck->sb->catalog_nodes = cpu_to_le64(nodes);
 		ck->sb->data_blocks = cpu_to_le64(ck->data_blocks);
 		ck->sb->meta_blocks = cpu_to_le64(ck->used.count - ck->data_blocks);

@@ -11,7 +11,8 @@ struct replay {
 	struct ck *ck;
 	struct ck_journal *j;
 	struct ck_entry **sorted;	/* catalog entries by key, then age */
-	size_t count;
+	struct ck_entry **vols;		/* those with volumes' records, oldest first */
+	size_t count, vol_count;
 	size_t at;
 	struct ck_catalog cat;
 };
@@ -26,17 +27,34 @@ static u64 be64_at(const u8 *p)
 
 /* ------------------------------------------------------------------ map entries */
 
-/* The newest V record of the volume before entry `end`, else the committed one. False: there is no such volume. */
-static bool vol_then(struct ck *ck, u64 id, size_t end, u64 *size, u64 *frozen, bool *deleted)
+/* A full ring has hundreds of thousands of map entries, and few volumes' records among them. */
+static int list_vols(struct replay *r)
 {
-	struct ck_vol *v = ck_catalog_vol(&ck->cat, id);
+	size_t i;
+
+	r->vols = calloc(r->j->count, sizeof(*r->vols));
+	if (!r->vols)
+		return -ENOMEM;
+	for (i = 0; i < r->j->count; i++) {
+		struct ck_entry *e = &r->j->entries[i];
+
+		if (!e->map && e->key_len == 9 && e->key[0] == LB_KEY_VOL)
+			r->vols[r->vol_count++] = e;
+	}
+	return 0;
+}
+
+/* The newest V record of the volume before entry `end`, else the committed one. False: there is no such volume. */
+static bool vol_then(struct replay *r, u64 id, size_t end, u64 *size, u64 *frozen, bool *deleted)
+{
+	struct ck_vol *v = ck_catalog_vol(&r->ck->cat, id);
 	struct lb_vol_record rec;
 	size_t i;
 
-	for (i = end; i-- > 0; ) {
-		struct ck_entry *e = &ck->journal.entries[i];
+	for (i = r->vol_count; i-- > 0; ) {
+		struct ck_entry *e = r->vols[i];
 
-		if (e->map || e->key[0] != LB_KEY_VOL || e->key_len != 9 || be64_at(e->key + 1) != id)
+		if (e->seq >= end || be64_at(e->key + 1) != id)
 			continue;
 		if (e->remove || e->value_len < sizeof(rec))
 			return false;
@@ -100,7 +118,7 @@ static int judge_map(struct replay *r, const struct ck_entry *e, struct blockset
 	u64 size = 0, frozen = 0;
 	bool deleted = false;
 
-	if (!vol_then(r->ck, e->volume, e->seq, &size, &frozen, &deleted)) {
+	if (!vol_then(r, e->volume, e->seq, &size, &frozen, &deleted)) {
 		ck_tell(r->ck, LBCK_ENTRY_VOLUME, at, "there is no volume %llu", (unsigned long long)e->volume);
 		return 0;
 	}
@@ -160,12 +178,13 @@ static int merge_item(void *arg, const u8 *key, u32 key_len, const u8 *value, u3
 /* A volume that is not committed yet begins with its parent's map, or with none. */
 static void judge_new_roots(struct replay *r)
 {
+	static const struct lb_ref none;
 	size_t i;
 
 	for (i = 0; i < r->cat.vol_count; i++) {
 		struct ck_vol *v = &r->cat.vols[i];
 
-		if (!v->has_map || ck_catalog_vol(&r->ck->cat, v->id) || v->root.addr == (v->parent ? v->parent->root.addr : 0))
+		if (!v->has_map || ck_catalog_vol(&r->ck->cat, v->id) || ck_ref_same(&v->root, v->parent ? &v->parent->root : &none))
 			continue;
 		ck_tell(r->ck, LBCK_ENTRY_ROOT, CK_VOL_AT(v->id, v->root.addr), "volume %llu begins at block %llu, its parent at %llu",
 			(unsigned long long)v->id, (unsigned long long)v->root.addr,
@@ -208,6 +227,8 @@ int ck_replay_judge(struct ck *ck)
 	if (!r.j->count)
 		return 0;
 	err = blockset_init(&named, ck->total);
+	if (!err)
+		err = list_vols(&r);
 	for (i = 0; i < r.j->count && !err; i++) {
 		struct ck_entry *e = &r.j->entries[i];
 
@@ -222,5 +243,6 @@ int ck_replay_judge(struct ck *ck)
 	blockset_free(&named);
 	ck_catalog_free(&r.cat);
 	free(r.sorted);
+	free(r.vols);
 	return err;
 }

@@ -161,20 +161,37 @@ static int respace_run(struct respace *s)
 	return err;
 }
 
-int ck_rebuild_space(struct ck *ck, struct lb_ptr *root)
+/* The smallest that holds so many regions; a pool without a table need not say it. */
+static u32 least_depth(u64 regions)
 {
-	struct respace s = { .ck = ck, .regions = region_count(ck->total), .depth = le32_to_cpu(ck->sb->region_depth) };
+	u64 n = (regions + LB_TABLE_ENTRIES - 1) / LB_TABLE_ENTRIES;
+	u32 d;
+
+	for (d = 0; n > 1; d++)
+		n = (n + LB_TABLE_FANOUT - 1) / LB_TABLE_FANOUT;
+	return d;
+}
+
+int ck_rebuild_space(struct ck *ck, struct lb_ptr *root, u64 *blocks)
+{
+	struct respace s = { .ck = ck, .regions = region_count(ck->total) };
 	u32 d;
 	int err;
 
+	s.depth = least_depth(s.regions);
 	s.buf = port_alloc_block(PORT_WAIT);
 	if (!s.buf)
 		return -ENOMEM;
 	err = respace_run(&s);
-	if (!err)
+	if (!err) {
 		*root = lb_ref_encode(&s.refs[s.depth][0]);
-	for (d = 0; d <= LB_TABLE_MAX_DEPTH; d++)
+		ck->sb->region_depth = cpu_to_le32(s.depth);
+	}
+	*blocks = 0;
+	for (d = 0; d <= LB_TABLE_MAX_DEPTH; d++) {
+		*blocks += 2 * s.count[d];
 		free(s.refs[d]);
+	}
 	port_free_block(s.buf);
 	return err;
 }

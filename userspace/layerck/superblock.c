@@ -55,10 +55,14 @@ static int copy_read(struct ck *ck, struct copy *c, u64 block, unsigned int slot
 		c->sb = port_alloc_block(PORT_WAIT);
 	if (!c->sb)
 		return -ENOMEM;
+	memset(c->sb, 0, sizeof(*c->sb));
 	c->state = COPY_DAMAGED;
 	if (block >= port_dev_blocks(ck->dev) || port_read(ck->dev, block, c->sb))
 		return 0;
 	c->state = copy_judge(c->sb, block, slot);
+	/* What lies where another size of pool has its mirrors may be anybody's data. */
+	if (c->state == COPY_VALID && block >= LB_SUPER_SLOTS && le64_to_cpu(c->sb->mirror_block) != block - slot)
+		c->state = COPY_FOREIGN;
 	c->gen = c->state == COPY_VALID ? le64_to_cpu(c->sb->header.gen) : 0;
 	return 0;
 }
@@ -158,7 +162,8 @@ static int judge_slot(struct ck *ck, struct super_look *l, unsigned int slot, co
 			(unsigned long long)p->block, (unsigned long long)m->block, (unsigned long long)chosen->gen);
 		return ck->opts->fallback ? 0 : 1;
 	}
-	good = p->gen >= m->gen ? p : m;	/* the generation of a bad copy is 0 */
+	/* A new pool's slot 0 holds generation 0, and so do bad copies here: the state decides first. */
+	good = m->state != COPY_VALID || (p->state == COPY_VALID && p->gen >= m->gen) ? p : m;
 	bad = good == p ? m : p;
 	if (bad->state == COPY_VALID || bad->state == COPY_BLANK)
 		ck_tell(ck, LBCK_SUPER_STALE, ((struct ck_where){ .block = bad->block, .repairable = true }),
@@ -205,13 +210,33 @@ static int judge_fields(struct ck *ck)
 	FIELD(depth <= LB_TABLE_MAX_DEPTH, "region_depth %u", depth);
 	for (; holds < region_count(total) && least <= LB_TABLE_MAX_DEPTH; least++)
 		holds *= LB_TABLE_FANOUT;
-	FIELD(bad || depth == least, "%llu regions need a table of depth %u, not %u", (unsigned long long)region_count(total), least,
+	/* A new pool has no table yet, and then the depth says nothing. */
+	FIELD(bad || !sb->region_root.addr || depth == least, "%llu regions need a table of depth %u, not %u", (unsigned long long)region_count(total), least,
 	      depth);
 	FIELD(le64_to_cpu(sb->next_volume) >= 1, "next_volume is 0");
 	FIELD(!(le32_to_cpu(sb->flags) & ~LB_SUPER_QUEUE_NOSPC), "flags 0x%x", le32_to_cpu(sb->flags));
 	if (!all_zero(sb->reserved, sizeof(sb->reserved)))
 		ck_tell(ck, LBCK_SUPER_RESERVED, CK_NOWHERE, "reserved bytes are in use");
 	return bad;
+}
+
+/* Copies that are whole and of two pools: an older pool's, or another device's. Nothing says which one is meant. */
+static int judge_one_pool(struct ck *ck, const struct super_look *l)
+{
+	unsigned int slot, side;
+
+	for (slot = 0; slot < LB_SUPER_SLOTS; slot++)
+		for (side = 0; side < 2; side++) {
+			const struct copy *c = &l->copies[slot][side];
+
+			if (c->state != COPY_VALID || (!memcmp(c->sb->uuid, ck->sb->uuid, sizeof(c->sb->uuid)) &&
+						       c->sb->mirror_block == ck->sb->mirror_block))
+				continue;
+			ck_tell(ck, LBCK_SUPER_FIELD, CK_AT(c->block), "block %llu holds a superblock of another pool",
+				(unsigned long long)c->block);
+			return 1;
+		}
+	return 0;
 }
 
 static int super_choose(struct ck *ck, struct super_look *l)
@@ -233,6 +258,9 @@ static int super_choose(struct ck *ck, struct super_look *l)
 		return none_valid(ck, l);
 	memcpy(ck->sb, chosen->sb, sizeof(*ck->sb));
 	ck->gen = chosen->gen;
+	err = judge_one_pool(ck, l);
+	if (err)
+		return err;
 	for (slot = 0; slot < LB_SUPER_SLOTS; slot++) {
 		err = judge_slot(ck, l, slot, chosen);
 		if (err)

@@ -18,7 +18,20 @@ static void be64_put(u8 *p, u64 v)
 
 static struct ck_where vol_where(const struct ck_catalog *cat, u64 id, bool repairable)
 {
-	return (struct ck_where){ .volume = id, .repairable = repairable && cat->committed };
+	return (struct ck_where){ .volume = id, .repairable = repairable && cat->committed && !cat->ck->incomplete };
+}
+
+/* Tell of something that is not there: only when all that is there was read. */
+#define TELL_LACK(cat, id, where, ...) do {				\
+	if (!(cat)->ck->catalog_partial)				\
+		ck_tell((cat)->ck, id, where, __VA_ARGS__);		\
+} while (0)
+
+/* What this volume's tree is cannot be told for sure, so nothing that seems unused may be given away. */
+static void distrust(struct ck_catalog *cat)
+{
+	if (cat->committed)
+		cat->ck->incomplete = true;
 }
 
 /* ------------------------------------------------------------------ names */
@@ -51,7 +64,7 @@ static struct ck_name *find_name(const struct ck_catalog *cat, char *name, u32 l
 
 static bool has_name(const struct ck_vol *v, const struct ck_name *n)
 {
-	return v && v->has_vol && v->state == LB_VOL_LIVE && v->name_len == n->len && !memcmp(v->name, n->name, n->len);
+	return v && v->has_vol && v->name_len == n->len && !memcmp(v->name, n->name, n->len);
 }
 
 static int fix_name(struct ck_catalog *cat, const char *name, u32 len, u64 id)
@@ -74,11 +87,13 @@ static int judge_names(struct ck_catalog *cat)
 
 	for (i = 0; i < cat->name_count && !err; i++) {
 		struct ck_name *n = &cat->names[i];
+		struct ck_vol *v = ck_catalog_vol(cat, n->id);
 		size_t j;
 
-		if (has_name(ck_catalog_vol(cat, n->id), n))
+		/* Without its record, a volume's name cannot be compared with this one. */
+		if (has_name(v, n) || (v && !v->has_vol))
 			continue;
-		ck_tell(cat->ck, LBCK_NAME_ORPHAN, vol_where(cat, n->id, true), "the name \"%.*s\" points to volume %llu%s", (int)n->len,
+		TELL_LACK(cat, LBCK_NAME_ORPHAN, vol_where(cat, n->id, true), "the name \"%.*s\" points to volume %llu%s", (int)n->len,
 			n->name, (unsigned long long)n->id, cat->when);
 		/* When a volume has this name, judge_name() lets it point there. */
 		for (j = 0; j < cat->vol_count && !has_name(&cat->vols[j], n); j++)
@@ -92,6 +107,7 @@ static int judge_names(struct ck_catalog *cat)
 /* From a volume to its name. */
 static int judge_name(struct ck_catalog *cat, struct ck_vol *v)
 {
+	bool allowed = name_allowed(v->name, v->name_len);
 	struct ck_name *n;
 	struct ck_vol *other;
 
@@ -101,7 +117,7 @@ static int judge_name(struct ck_catalog *cat, struct ck_vol *v)
 				cat->when);
 		return 0;
 	}
-	if (!name_allowed(v->name, v->name_len))
+	if (!allowed)
 		ck_tell(cat->ck, LBCK_NAME_BAD, CK_VOL(v->id), "volume %llu: \"%.*s\"%s", (unsigned long long)v->id, (int)v->name_len,
 			v->name, cat->when);
 	n = find_name(cat, v->name, v->name_len);
@@ -113,9 +129,9 @@ static int judge_name(struct ck_catalog *cat, struct ck_vol *v)
 			(unsigned long long)other->id, (unsigned long long)v->id, (int)v->name_len, v->name, cat->when);
 		return 0;
 	}
-	ck_tell(cat->ck, LBCK_NAME_MISSING, vol_where(cat, v->id, true), "volume %llu, \"%.*s\"%s", (unsigned long long)v->id,
+	TELL_LACK(cat, LBCK_NAME_MISSING, vol_where(cat, v->id, allowed), "volume %llu, \"%.*s\"%s", (unsigned long long)v->id,
 		(int)v->name_len, v->name, cat->when);
-	return v->name_len ? fix_name(cat, v->name, v->name_len, v->id) : 0;
+	return allowed ? fix_name(cat, v->name, v->name_len, v->id) : 0;
 }
 
 /* ------------------------------------------------------------------ children */
@@ -150,9 +166,10 @@ static int judge_children(struct ck_catalog *cat)
 		struct ck_pair *p = &cat->children[i];
 		struct ck_vol *v = ck_catalog_vol(cat, p->b);
 
-		if (v && v->has_map && v->parent_id == p->a)
+		/* A volume whose own word on its parent is missing or wrong says nothing about this one. */
+		if (v && (!v->usable || v->parent_id == p->a))
 			continue;
-		ck_tell(cat->ck, LBCK_CHILD_ORPHAN, vol_where(cat, p->a, true), "volume %llu lists %llu as its child%s",
+		TELL_LACK(cat, LBCK_CHILD_ORPHAN, vol_where(cat, p->a, true), "volume %llu lists %llu as its child%s",
 			(unsigned long long)p->a, (unsigned long long)p->b, cat->when);
 		err = fix_child(cat, p->a, p->b, false);
 	}
@@ -163,9 +180,11 @@ static int judge_child(struct ck_catalog *cat, struct ck_vol *v)
 {
 	struct ck_pair key = { .a = v->parent_id, .b = v->id };
 
+	if (!v->usable)
+		return 0;	/* there is no such parent: told */
 	if (cat->child_count && bsearch(&key, cat->children, cat->child_count, sizeof(key), cmp_pair))
 		return 0;
-	ck_tell(cat->ck, LBCK_CHILD_MISSING, vol_where(cat, v->id, true), "volume %llu is no child of %llu by the list%s",
+	TELL_LACK(cat, LBCK_CHILD_MISSING, vol_where(cat, v->id, true), "volume %llu is no child of %llu by the list%s",
 		(unsigned long long)v->id, (unsigned long long)v->parent_id, cat->when);
 	return fix_child(cat, v->parent_id, v->id, true);
 }
@@ -176,10 +195,13 @@ static int judge_child(struct ck_catalog *cat, struct ck_vol *v)
 static bool judge_pair(struct ck_catalog *cat, struct ck_vol *v)
 {
 	if (!v->has_map)
-		ck_tell(cat->ck, LBCK_VOL_NO_MAP, CK_VOL(v->id), "volume %llu%s", (unsigned long long)v->id, cat->when);
+		TELL_LACK(cat, LBCK_VOL_NO_MAP, CK_VOL(v->id), "volume %llu%s", (unsigned long long)v->id, cat->when);
 	if (!v->has_vol)
-		ck_tell(cat->ck, LBCK_MAP_NO_VOL, CK_VOL(v->id), "volume %llu%s", (unsigned long long)v->id, cat->when);
-	return v->has_map && v->has_vol;
+		TELL_LACK(cat, LBCK_MAP_NO_VOL, CK_VOL(v->id), "volume %llu%s", (unsigned long long)v->id, cat->when);
+	if (v->has_map && v->has_vol)
+		return true;
+	distrust(cat);
+	return false;
 }
 
 static void judge_fields(struct ck_catalog *cat, struct ck_vol *v)
@@ -211,9 +233,10 @@ static void judge_parent(struct ck_catalog *cat, struct ck_vol *v)
 		return;
 	}
 	if (!p || !p->has_vol || !p->has_map) {
-		ck_tell(ck, LBCK_PARENT_MISSING, CK_VOL(v->id), "volume %llu is a child of %llu%s", (unsigned long long)v->id,
+		TELL_LACK(cat, LBCK_PARENT_MISSING, CK_VOL(v->id), "volume %llu is a child of %llu%s", (unsigned long long)v->id,
 			(unsigned long long)v->parent_id, cat->when);
 		v->usable = false;
+		distrust(cat);
 		return;
 	}
 	p->children++;
@@ -233,16 +256,21 @@ static void judge_states(struct ck_catalog *cat, struct ck_vol *v)
 {
 	struct ck_vol *p = v->parent;
 
-	if (v->cursor && (!p || p->state != LB_VOL_DELETED || p->children != 1 || v->low_origin != p->origin || p->cursor))
+	if (v->cursor && (!p || p->state != LB_VOL_DELETED || p->children != 1 || v->low_origin != p->origin || p->cursor)) {
+		distrust(cat);
 		ck_tell(cat->ck, LBCK_COLLAPSE_STATE, CK_VOL(v->id),
 			"volume %llu: cursor %llu, low origin %llu; its parent %llu is %s, has %llu children, origin %llu and cursor %llu%s",
 			(unsigned long long)v->id, (unsigned long long)v->cursor, (unsigned long long)v->low_origin,
 			(unsigned long long)v->parent_id, p && p->state == LB_VOL_DELETED ? "deleted" : "not deleted",
 			(unsigned long long)(p ? p->children : 0), (unsigned long long)(p ? p->origin : 0),
 			(unsigned long long)(p ? p->cursor : 0), cat->when);
-	if (v->free_cursor && (v->state != LB_VOL_DELETED || v->children))
+	}
+	if (v->free_cursor && (v->state != LB_VOL_DELETED || v->children)) {
+		distrust(cat);
 		ck_tell(cat->ck, LBCK_FREE_STATE, CK_VOL(v->id), "volume %llu: state %u, %llu children, free cursor %llu%s",
-			(unsigned long long)v->id, v->state, (unsigned long long)v->children, (unsigned long long)v->free_cursor, cat->when);
+			(unsigned long long)v->id, v->state, (unsigned long long)v->children,
+			(unsigned long long)v->free_cursor, cat->when);
+	}
 }
 
 /* ------------------------------------------------------------------ ancestry */
@@ -300,7 +328,7 @@ static int judge_attrs(struct ck_catalog *cat)
 		/* A deleted volume's go with its records, at the end. */
 		if (!cat->attr_vols[i] || (v && v->has_vol))
 			continue;
-		ck_tell(cat->ck, LBCK_ATTR_ORPHAN, vol_where(cat, cat->attr_vols[i], true), "of volume %llu%s",
+		TELL_LACK(cat, LBCK_ATTR_ORPHAN, vol_where(cat, cat->attr_vols[i], true), "of volume %llu%s",
 			(unsigned long long)cat->attr_vols[i], cat->when);
 		if (!cat->committed)
 			continue;
@@ -332,7 +360,7 @@ int ck_volumes_judge(struct ck_catalog *cat)
 		if (!err)
 			err = judge_child(cat, v);
 	}
-	for (i = 0; i < cat->vol_count; i++)
+	for (i = 0; i < cat->vol_count && !cat->ck->catalog_partial; i++)
 		judge_states(cat, &cat->vols[i]);
 	if (!err)
 		err = judge_names(cat);
@@ -368,7 +396,7 @@ static int judge_owned(struct ck *ck)
 	size_t i;
 	int err = 0;
 
-	for (i = 0; i < ck->cat.vol_count && !err; i++) {
+	for (i = 0; i < ck->cat.vol_count && !err && !ck->incomplete; i++) {
 		struct ck_vol *v = &ck->cat.vols[i], *h;
 		s64 told = v->owned, found = (s64)v->found_owned;
 
@@ -380,10 +408,10 @@ static int judge_owned(struct ck *ck)
 		}
 		if (told == found)
 			continue;
-		ck_tell(ck, LBCK_COUNT_OWNED, ((struct ck_where){ .volume = v->id, .repairable = !ck->incomplete }),
+		ck_tell(ck, LBCK_COUNT_OWNED, ((struct ck_where){ .volume = v->id, .repairable = ck_settled(ck) }),
 			"volume %llu%s: %lld recorded, %lld found", (unsigned long long)v->id, v->heir ? " and its heir" : "",
 			(long long)told, (long long)found);
-		for (h = v; h && !err && !ck->incomplete; h = h->heir)
+		for (h = v; h && !err; h = h->heir)
 			err = fix_counts(ck, h, h->found_owned);
 	}
 	return err;
@@ -399,7 +427,7 @@ static int judge_nodes(struct ck *ck)
 
 		if (!v->usable || !v->whole || v->nodes == v->found_nodes)
 			continue;
-		ck_tell(ck, LBCK_COUNT_NODES, ((struct ck_where){ .volume = v->id, .repairable = true }),
+		ck_tell(ck, LBCK_COUNT_NODES, ((struct ck_where){ .volume = v->id, .repairable = ck_settled(ck) }),
 			"volume %llu: %llu recorded, %llu found", (unsigned long long)v->id, (unsigned long long)v->nodes,
 			(unsigned long long)v->found_nodes);
 		err = fix_counts(ck, v, le64_to_cpu(v->map.owned));
@@ -409,7 +437,7 @@ static int judge_nodes(struct ck *ck)
 
 int ck_counters_judge(struct ck *ck)
 {
-	struct ck_where at = { .repairable = !ck->incomplete };
+	struct ck_where at = { .repairable = ck_settled(ck) };
 	u64 data = le64_to_cpu(ck->sb->data_blocks), meta = le64_to_cpu(ck->sb->meta_blocks);
 	u64 nodes = le64_to_cpu(ck->sb->catalog_nodes);
 	int err = judge_owned(ck);

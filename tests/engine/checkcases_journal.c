@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Damage to the journal: records with right checksums that say what they must not. Nothing of it can be repaired:
+ * it was acknowledged.
+ */
+#include "checkcases.h"
+
+#define NEXT_ID	7u		/* the id that the pool would give */
+
+static u64 next_gen(const struct damage *d) { return le64_to_cpu(d->sb.header.gen) + 1; }
+
+static void one_map(struct damage *d, u64 gen, u64 vol, u64 lblk, u64 pblk)
+{
+	struct lb_map_entry e = damage_map_entry(gen, vol, lblk, pblk, 1);
+
+	damage_record(d, &e, sizeof(e), 0);
+}
+
+static void record_form(struct damage *d)
+{
+	struct lb_map_entry e = damage_map_entry(next_gen(d), VOL_SMALL, 0, FREE_BLOCK, 1);
+
+	damage_record(d, &e, sizeof(e) - 4, 0);
+}
+
+static void record_flags(struct damage *d)
+{
+	struct lb_map_entry e = damage_map_entry(next_gen(d), VOL_SMALL, 0, FREE_BLOCK, 1);
+
+	damage_record(d, &e, sizeof(e), 8);
+}
+
+static void entry_type(struct damage *d)
+{
+	struct lb_map_entry e = damage_map_entry(next_gen(d), VOL_SMALL, 0, FREE_BLOCK, 1);
+
+	e.header.type = cpu_to_le16(9);
+	damage_record(d, &e, sizeof(e), 0);
+}
+
+static void entry_length(struct damage *d)
+{
+	struct lb_map_entry e = damage_map_entry(next_gen(d), VOL_SMALL, 0, FREE_BLOCK, 1);
+
+	e.header.bytes = cpu_to_le16(sizeof(e) + 8);
+	damage_record(d, &e, sizeof(e), 0);
+}
+
+static void entry_pool(struct damage *d) { one_map(d, next_gen(d), VOL_SMALL, 0, CHECKLAB_BLOCKS); }
+static void entry_volume_end(struct damage *d) { one_map(d, next_gen(d), VOL_SMALL, 512, FREE_BLOCK); }
+static void entry_nobody(struct damage *d) { one_map(d, next_gen(d), 99, 0, FREE_BLOCK); }
+static void entry_frozen(struct damage *d) { one_map(d, next_gen(d), VOL_BASE, 0, FREE_BLOCK); }
+static void entry_fixed(struct damage *d) { one_map(d, next_gen(d), VOL_SMALL, 0, LB_JOURNAL_BLOCK); }
+static void entry_gen(struct damage *d) { one_map(d, next_gen(d) + 2, VOL_SMALL, 0, FREE_BLOCK); }
+
+static void entry_in_use(struct damage *d)
+{
+	static struct lb_node n;
+
+	damage_map_read(d, VOL_DATA, 0, &n);
+	one_map(d, next_gen(d), VOL_SMALL, 0, le64_to_cpu(n.extents[0].pblk));
+}
+
+static void entry_twice(struct damage *d)
+{
+	one_map(d, next_gen(d), VOL_SMALL, 0, FREE_BLOCK);
+	one_map(d, next_gen(d), VOL_SMALL, 1, FREE_BLOCK);
+}
+
+static void group_open(struct damage *d)
+{
+	struct lb_map_entry e = damage_map_entry(next_gen(d), VOL_SMALL, 0, FREE_BLOCK, 1);
+
+	damage_record(d, &e, sizeof(e), LB_RECORD_MORE);
+}
+
+/* All items of a new volume, whose map is another volume's. */
+static void entry_root(struct damage *d)
+{
+	struct lb_map_record small = damage_map_get(d, VOL_SMALL), m = { .root = small.root, .nodes = cpu_to_le64(1) };
+	struct lb_vol_record v = {
+		.id = cpu_to_le64(NEXT_ID), .size_blocks = cpu_to_le64(512), .name_len = cpu_to_le16(3),
+	};
+	struct lb_name_record name = { .id = cpu_to_le64(NEXT_ID) };
+	u8 key[DAMAGE_KEY], value[sizeof(v) + 3], buf[1024];
+	u32 n = 0;
+
+	memcpy(value, &v, sizeof(v));
+	memcpy(value + sizeof(v), "new", 3);
+	n += damage_cat_entry(buf + n, next_gen(d), key, damage_key_id(key, LB_KEY_VOL, NEXT_ID), value, sizeof(value));
+	n += damage_cat_entry(buf + n, next_gen(d), key, damage_key_id(key, LB_KEY_MAP, NEXT_ID), &m, sizeof(m));
+	n += damage_cat_entry(buf + n, next_gen(d), key, damage_key_name(key, "new"), &name, sizeof(name));
+	n += damage_cat_entry(buf + n, next_gen(d), key, damage_key_child(key, 0, NEXT_ID), "", 0);
+	damage_record(d, buf, n, 0);
+}
+
+/* What replay would make of the catalog is judged as the catalog is. */
+static void entry_orphan(struct damage *d)
+{
+	struct lb_name_record name = { .id = cpu_to_le64(99) };
+	u8 key[DAMAGE_KEY], buf[256];
+	u32 n = damage_cat_entry(buf, next_gen(d), key, damage_key_name(key, "ghost"), &name, sizeof(name));
+
+	damage_record(d, buf, n, 0);
+}
+
+const struct check_case cases_journal[] = {
+	CASE(801, KEPT, "a length that no entries have", record_form),
+	CASE(801, KEPT, "an unknown flag", record_flags),
+	CASE(802, KEPT, "an unknown type", entry_type),
+	CASE(802, KEPT, "longer than its record", entry_length),
+	CASE(802, KEPT, "an unknown type, behind good records", entry_type, .image = IMAGE_JOURNAL),
+	CASE(803, KEPT, "beyond the pool", entry_pool),
+	CASE(803, KEPT, "beyond the volume", entry_volume_end),
+	CASE(804, KEPT, "a volume that is not there", entry_nobody),
+	CASE(804, KEPT, "a frozen one", entry_frozen),
+	CASE(805, KEPT, "another volume's block", entry_in_use),
+	CASE(805, KEPT, "a block of the journal itself", entry_fixed),
+	CASE(806, KEPT, "two logical blocks", entry_twice),
+	CASE(807, KEPT, "three generations on", entry_gen),
+	CASE(808, KEPT, "a group without its end", group_open),
+	CASE(809, KEPT, "another volume's map", entry_root),
+	CASE(606, KEPT, "a name that replay would make", entry_orphan),
+};
+const unsigned int cases_journal_count = ARRAY_SIZE(cases_journal);
