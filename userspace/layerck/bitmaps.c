@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The region table and the bitmaps under it. The table is read first (its blocks are in use themselves); the bitmaps are compared with what was
- * reached when all trees have been walked.
+ * The region table and the bitmaps under it. The table is read first (its blocks are in use themselves); the
+ * bitmaps are compared with what was reached when all trees have been walked.
  */
 #include "ck.h"
 
@@ -27,7 +27,8 @@ static int table_copies(struct ck *ck, const struct lb_ref *ref, const struct ck
 		if (load->good[bad])
 			continue;
 		ck_tell(ck, LBCK_TABLE_COPY, ((struct ck_where){ .block = at, .repairable = true }),
-			"block %llu: %s; its twin %llu is intact", (unsigned long long)at, load->why[bad], (unsigned long long)twin);
+			"block %llu: %s; its twin %llu is intact", (unsigned long long)at, load->why[bad],
+			(unsigned long long)twin);
 		err = ck_fix_copy(ck, twin, at, LB_MAGIC_TABLE);
 		if (err)
 			return err;
@@ -50,7 +51,8 @@ static void take_entry(struct ck *ck, u64 region, const struct lb_region_entry *
 	if ((r->slot > 1 && !none) || r->kind > LB_REGION_KIND_META || r->gen > ck->gen || r->free > LB_REGION_BLOCKS ||
 	    (none && (r->gen || r->csum))) {
 		ck_tell(ck, LBCK_REGION_ENTRY, ((struct ck_where){ .repairable = true }),
-			"region %llu: slot %u, kind %u, generation %llu, %u free", (unsigned long long)region, r->slot, r->kind,
+			"region %llu: slot %u, kind %u, generation %llu, %u free", (unsigned long long)region,
+			r->slot, r->kind,
 			(unsigned long long)r->gen, r->free);
 		ck->fixes.space = true;
 		r->known = false;
@@ -78,7 +80,8 @@ static int table_content(struct ck *ck, const struct lb_table_block *t, u32 dept
 		}
 		child = lb_ref_decode(&t->ptrs[i]);
 		if (child.addr)
-			err = table_block(ck, &child, depth - 1, index * LB_TABLE_FANOUT + i, le64_to_cpu(t->header.gen));
+			err = table_block(ck, &child, depth - 1, index * LB_TABLE_FANOUT + i,
+					  le64_to_cpu(t->header.gen));
 	}
 	return err;
 }
@@ -92,9 +95,11 @@ static void forget_regions(struct ck *ck, u32 depth, u64 index)
 		ck->regions[r].known = false;
 }
 
-static bool table_in_place(const struct lb_table_block *t, const struct lb_ref *ref, u32 depth, u64 index, u64 gen_above)
+static bool table_in_place(const struct lb_table_block *t, const struct lb_ref *ref, u32 depth, u64 index,
+			   u64 gen_above)
 {
-	return ref->level == depth && ref->gen <= gen_above && t->header.kind == depth && !le64_to_cpu(t->header.owner) &&
+	return ref->level == depth && ref->gen <= gen_above && t->header.kind == depth &&
+	       !le64_to_cpu(t->header.owner) &&
 	       le64_to_cpu(t->header.pad2) == index &&
 	       le16_to_cpu(t->header.count) <= (depth ? LB_TABLE_FANOUT : LB_TABLE_ENTRIES);
 }
@@ -116,13 +121,14 @@ static int table_block(struct ck *ck, const struct lb_ref *ref, u32 depth, u64 i
 		return -ENOMEM;
 	err = ck_load(ck, ref, LB_MAGIC_TABLE, t, true, &load);
 	if (err == -EUCLEAN) {
-		ck_tell(ck, LBCK_TABLE_BAD, at, "block %llu (depth %u, index %llu): %s", (unsigned long long)ref->addr, depth,
+		ck_tell(ck, LBCK_TABLE_BAD, at, "block %llu (depth %u, index %llu): %s",
+			(unsigned long long)ref->addr, depth,
 			(unsigned long long)index, load.why[0]);
 		forget_regions(ck, depth, index);
 		err = 0;
 	} else if (!err && !table_in_place(t, ref, depth, index, gen_above)) {
 		ck_tell(ck, LBCK_TABLE_FIELD, at,
-			"block %llu: depth %u, index %llu, generation %llu, %u entries where depth %u, index %llu belong",
+			"block %llu: depth %u, index %llu, generation %llu, %u entries; it should be %u, %llu",
 			(unsigned long long)ref->addr, t->header.kind, (unsigned long long)le64_to_cpu(t->header.pad2),
 			(unsigned long long)ref->gen, le16_to_cpu(t->header.count), depth, (unsigned long long)index);
 		forget_regions(ck, depth, index);
@@ -265,13 +271,15 @@ static int bitmap_judge(struct ck *ck, u64 region, u8 *bits)
 		;
 	if (i < LB_REGION_BLOCKS) {
 		r->tail_bad = true;
-		ck_tell(ck, LBCK_BITMAP_TAIL, ((struct ck_where){ .repairable = true }), "region %llu", (unsigned long long)region);
+		ck_tell(ck, LBCK_BITMAP_TAIL, ((struct ck_where){ .repairable = true }), "region %llu",
+			(unsigned long long)region);
 		ck->fixes.space = true;
 	}
 	compare(ck, region, bits, blockset_region(&ck->used, region));
 	clear = clear_bits(bits);
 	if (r->slot != LB_REGION_NO_SLOT && r->free != clear) {
-		ck_tell(ck, LBCK_REGION_FREE, ((struct ck_where){ .repairable = true }), "region %llu: %u in the table, %u in the bitmap",
+		ck_tell(ck, LBCK_REGION_FREE, ((struct ck_where){ .repairable = true }),
+			"region %llu: %u in the table, %u in the bitmap",
 			(unsigned long long)region, r->free, clear);
 		ck->fixes.space = true;
 	}

@@ -22,7 +22,8 @@ bool blockset_has(const struct blockset *s, u64 block);
 /* A region's bits as in a bitmap block, or NULL when none is set. */
 const u8 *blockset_region(const struct blockset *s, u64 region);
 
-#define REGION_TAIL_MIN	64u		/* a last region with fewer blocks is none: its blocks are used for nothing, and count as metadata */
+/* A last region with fewer blocks is none: its blocks are used for nothing, and count as metadata. */
+#define REGION_TAIL_MIN	64u
 
 /* Regions with a bitmap. */
 static inline u64 region_count(u64 total)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The catalog's items, one by one in key order: their form, and what they say collected for volumes.c. Serves the committed state, which may be
- * repaired, and the one after replay, which may not.
+ * The catalog's items, one by one in key order: their form, and what they say collected for volumes.c. Serves the
+ * committed state, which may be repaired, and the one after replay, which may not.
  */
 #include <stdlib.h>
 
@@ -66,7 +66,10 @@ struct ck_vol *ck_catalog_vol(const struct ck_catalog *cat, u64 id)
 	return cat->vol_count ? bsearch(&key, cat->vols, cat->vol_count, sizeof(key), cmp_vol) : NULL;
 }
 
-/* The volume's place in the table, made when it is new. Ids come in ascending order, twice: from the map records, then from the volumes'. */
+/*
+ * The volume's place in the table, made when it is new. Ids come in ascending order, twice: from the map records,
+ * then from the volumes'.
+ */
 static struct ck_vol *vol_at(struct ck_catalog *cat, u64 id)
 {
 	struct ck_vol *v = ck_catalog_vol(cat, id);
@@ -145,7 +148,8 @@ static int take_vol(struct ck_catalog *cat, const u8 *key, u32 key_len, const u8
 		return -ENOMEM;
 	memcpy(v->name, value + sizeof(rec), v->name_len);
 	if (le64_to_cpu(rec.id) != v->id || rec.pad || rec.reserved[0] || rec.reserved[1])
-		ck_tell(cat->ck, LBCK_VOL_FIELD, CK_VOL(v->id), "volume %llu: its record says %llu, or reserved bytes are in use%s",
+		ck_tell(cat->ck, LBCK_VOL_FIELD, CK_VOL(v->id),
+			"volume %llu: its record says %llu, or reserved bytes are in use%s",
 			(unsigned long long)v->id, (unsigned long long)le64_to_cpu(rec.id), cat->when);
 	return 0;
 }
@@ -238,7 +242,8 @@ static void attr_first(struct ck_catalog *cat, const u8 *key, u32 name_len, cons
 
 static void attr_further(struct ck_catalog *cat, const u8 *key, u32 name_len, u32 chunk, u32 value_len)
 {
-	bool same = cat->attr_open && cat->attr_key_len == 9 + name_len && !memcmp(cat->attr_key, key, cat->attr_key_len);
+	bool same = cat->attr_open && cat->attr_key_len == 9 + name_len &&
+		!memcmp(cat->attr_key, key, cat->attr_key_len);
 	u32 left = cat->attr_total - cat->attr_got;
 
 	if (!same || chunk != cat->attr_next) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The catalog's tree: every item in key order. Its nodes are never shared and all have two copies. Walked once to judge it, and again without a
- * word to merge the journal's changes into what it says, or to build a new one.
+ * The catalog's tree: every item in key order. Its nodes are never shared and all have two copies. Walked once to
+ * judge it, and again without a word to merge the journal's changes into what it says, or to build a new one.
  */
 #include "ck.h"
 
@@ -20,13 +20,15 @@ struct cat_hang {
 	struct ck_above above;
 };
 
-static void judge_bounds(struct cat_walk *w, const struct lb_ref *ref, const struct cat_hang *at, const struct lb_node *n)
+static void judge_bounds(struct cat_walk *w, const struct lb_ref *ref, const struct cat_hang *at,
+			 const struct lb_node *n)
 {
 	struct ck_item first = ck_item(n, 0), last = ck_item(n, le16_to_cpu(n->header.count) - 1u);
 
 	if ((at->lo && ck_key_cmp(first.key, first.key_len, at->lo, at->lo_len) < 0) ||
 	    (at->hi && ck_key_cmp(last.key, last.key_len, at->hi, at->hi_len) >= 0))
-		ck_tell(w->ck, LBCK_NODE_BOUNDS, CK_AT(ref->addr), "block %llu of the catalog", (unsigned long long)ref->addr);
+		ck_tell(w->ck, LBCK_NODE_BOUNDS, CK_AT(ref->addr), "block %llu of the catalog",
+			(unsigned long long)ref->addr);
 }
 
 /* 0 usable; 1 not; negative errno. */

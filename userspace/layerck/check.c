@@ -101,7 +101,8 @@ static bool anything_to_fix(const struct ck_fixes *f)
 	return f->copy_count || f->edit_count || f->attr_count || f->super_copies || f->space || f->counters;
 }
 
-static int look_once(struct port_dev *dev, const struct lbck_opts *opts, lbck_report report, void *arg, struct lbck_summary *sum,
+static int look_once(struct port_dev *dev, const struct lbck_opts *opts, lbck_report report, void *arg,
+		     struct lbck_summary *sum,
 		     bool second, bool *repaired)
 {
 	struct ck *ck = port_alloc(sizeof(*ck), PORT_WAIT);
@@ -109,12 +110,14 @@ static int look_once(struct port_dev *dev, const struct lbck_opts *opts, lbck_re
 
 	if (!ck)
 		return -ENOMEM;
-	*ck = (struct ck){ .dev = dev, .opts = opts, .report = report, .report_arg = arg, .sum = sum, .second = second };
+	*ck = (struct ck){ .dev = dev, .opts = opts, .report = report, .report_arg = arg, .sum = sum,
+			   .second = second };
 	err = ck_begin(ck);
 	if (!err)
 		err = ck_look(ck);
 	/* A feature that we do not know and that allows reading only. */
-	if (!err && opts->repair && (le64_to_cpu(ck->sb->ro_compat) & ~LB_RO_COMPAT_KNOWN) && anything_to_fix(&ck->fixes))
+	if (!err && opts->repair && (le64_to_cpu(ck->sb->ro_compat) & ~LB_RO_COMPAT_KNOWN) &&
+	    anything_to_fix(&ck->fixes))
 		err = -EOPNOTSUPP;
 	*repaired = false;
 	if (!err && !second && opts->repair && ck->total && anything_to_fix(&ck->fixes)) {
@@ -127,7 +130,8 @@ static int look_once(struct port_dev *dev, const struct lbck_opts *opts, lbck_re
 	return err;
 }
 
-int lbck_check(struct port_dev *dev, const struct lbck_opts *opts, lbck_report report, void *arg, struct lbck_summary *sum)
+int lbck_check(struct port_dev *dev, const struct lbck_opts *opts, lbck_report report, void *arg,
+	       struct lbck_summary *sum)
 {
 	bool again;
 	int err;

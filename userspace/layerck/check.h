@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The checker's core: judges a pool by what docs/format.md promises, with its own walk and its own memory of what it saw. It shares with the
- * engine format.h, ref.h (checksums) and the port, and nothing that decides anything.
+ * The checker's core: judges a pool by what docs/format.md promises, with its own walk and its own memory of what
+ * it saw. It shares with the engine format.h, ref.h (checksums) and the port, and nothing that decides anything.
  *
- * Reads the device only; with opts.repair it writes what can be put right without guessing. The pool must not be open anywhere.
- * Memory: one bit a block of the pool for regions that hold anything, some 300 bytes a volume, and a node cache of some MiB.
+ * Reads the device only; with opts.repair it writes what can be put right without guessing. The pool must not be
+ * open anywhere. Memory: one bit a block of the pool for regions that hold anything, some 300 bytes a volume, and a
+ * node cache of some MiB.
  */
 #ifndef LAYERCK_CHECK_H
 #define LAYERCK_CHECK_H
@@ -53,11 +54,12 @@ struct lbck_summary {
 };
 
 /*
- * 0: judged, see *sum (clean when remaining is 0). Else nothing was judged or the judging broke off: -EMEDIUMTYPE no pool, -EOPNOTSUPP a pool from
- * the future, -EFBIG the device is smaller than the pool, -EIO while writing, -ENOMEM. Damage that leaves no superblock to judge by is a finding
- * and returns 0. report may be NULL.
+ * 0: judged, see *sum (clean when remaining is 0). Else nothing was judged or the judging broke off: -EMEDIUMTYPE
+ * no pool, -EOPNOTSUPP a pool from the future, -EFBIG the device is smaller than the pool, -EIO while writing,
+ * -ENOMEM. Damage that leaves no superblock to judge by is a finding and returns 0. report may be NULL.
  */
-int lbck_check(struct port_dev *dev, const struct lbck_opts *opts, lbck_report report, void *arg, struct lbck_summary *sum);
+int lbck_check(struct port_dev *dev, const struct lbck_opts *opts, lbck_report report, void *arg,
+	       struct lbck_summary *sum);
 
 /* 0 clean, 1 all found was corrected, 4 something is left: the exit status of a checker. */
 int lbck_status(const struct lbck_summary *sum);

@@ -2,9 +2,10 @@
 /*
  * The checker's inside: one judging of one pool (struct ck), and the calls between its files.
  *
- * The order of a look: superblock (superblock.c), journal read into memory (journal.c), region table and bitmaps (bitmaps.c), the catalog's tree
- * (cattree.c) and what its items say (catalog.c, volumes.c), every volume's map, parents first (mapwalk.c), bitmaps against what was reached,
- * counters, and last what the journal would make of all this (replay.c). Damage is never followed: a node that fails a test is not descended.
+ * The order of a look: superblock (superblock.c), journal read into memory (journal.c), region table and bitmaps
+ * (bitmaps.c), the catalog's tree (cattree.c) and what its items say (catalog.c, volumes.c), every volume's map,
+ * parents first (mapwalk.c), bitmaps against what was reached, counters, and last what the journal would make of
+ * all this (replay.c). Damage is never followed: a node that fails a test is not descended.
  */
 #ifndef LAYERCK_CK_H
 #define LAYERCK_CK_H
@@ -162,13 +163,14 @@ struct ck {
 	u64 gen, total;
 
 	struct blockset used;		/* all that is reachable, and the fixed blocks */
-	struct blockset lost;		/* what the readable bitmaps say, for a repair that must not trust an incomplete walk */
+	struct blockset lost;		/* what the readable bitmaps say: a repair must not trust an incomplete walk */
 	u64 *pool_blocks;		/* of these, the region table's blocks, then the catalog's nodes */
 	size_t pool_block_count, pool_block_room, table_block_count;
 	u64 data_blocks, meta_blocks;
-	struct blockset named;		/* by the journal, or in use until a repair is done: not to be overwritten by it */
+	struct blockset named;		/* by the journal, or in use until a repair is done: it must not write there */
 	u64 fresh_near, fresh_far;	/* where to look for a free block */
-	bool incomplete;		/* something could not be walked or believed: what is not in `used` may be in use all the same */
+	/* Something could not be walked or believed: what is not in `used` may be in use all the same. */
+	bool incomplete;
 	bool catalog_partial;		/* items could not be read: that one is not there means nothing */
 	bool no_memory;			/* a look-up that cannot say so ran out of it */
 	struct ck_twice twice[CK_TWICE_NAMED];
@@ -203,7 +205,8 @@ struct ck_where {
 #define CK_VOL(v)	((struct ck_where){ .volume = (v) })
 #define CK_VOL_AT(v, b)	((struct ck_where){ .volume = (v), .block = (b) })
 #define CK_NOWHERE	((struct ck_where){ 0 })
-void ck_tell(struct ck *ck, enum ck_id id, struct ck_where where, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void ck_tell(struct ck *ck, enum ck_id id, struct ck_where where, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 const char *ck_vol_text(const struct ck_vol *v, char *buf, size_t size);	/* `volume 7 "web1"` */
 
 /* memory.c */
@@ -234,7 +237,8 @@ int ck_tell_twice(struct ck *ck);	/* names the users of blocks used twice, by wa
 /* node.c */
 static inline bool ck_ref_same(const struct lb_ref *a, const struct lb_ref *b)
 {
-	return a->addr == b->addr && a->addr2 == b->addr2 && a->gen == b->gen && a->csum == b->csum && a->level == b->level;
+	return a->addr == b->addr && a->addr2 == b->addr2 && a->gen == b->gen && a->csum == b->csum &&
+	       a->level == b->level;
 }
 
 struct ck_load {
@@ -246,7 +250,8 @@ int ck_load(struct ck *ck, const struct lb_ref *ref, u32 magic, void *buf, bool 
 /* Is what a node holds well-formed? The finding's id and *why, or 0. */
 unsigned int ck_node_form(const struct lb_node *node, u8 kind, u8 level, const char **why);
 /*
- * A node for looking something up: from the cache, or read, judged silently and cached. NULL: it is bad. Valid until the next call.
+ * A node for looking something up: from the cache, or read, judged silently and cached. NULL: it is bad. Valid
+ * until the next call.
  */
 const struct lb_node *ck_node(struct ck *ck, const struct lb_ref *ref, u8 kind);
 /* Load a node that was claimed, tell all that is wrong with it. 0 usable, 1 not, -ENOMEM. */
@@ -255,7 +260,8 @@ struct ck_above {			/* what its parent node says */
 	u8 level;			/* expected, LB_TREE_MAX_LEVEL + 1: any (a root) */
 	bool root, rightmost;
 };
-int ck_node_judge(struct ck *ck, const struct lb_ref *ref, u8 kind, u64 volume, const struct ck_above *above, struct lb_node *buf);
+int ck_node_judge(struct ck *ck, const struct lb_ref *ref, u8 kind, u64 volume, const struct ck_above *above,
+		  struct lb_node *buf);
 struct ck_cache *ck_cache_alloc(void);
 void ck_cache_free(struct ck_cache *c);
 
@@ -276,7 +282,10 @@ void ck_memo_free(struct ck_memo *m);
 int ck_memo_put(struct ck_memo *m, u64 addr, u64 nodes);
 u64 ck_memo_get(const struct ck_memo *m, u64 addr);	/* 0: not known */
 
-/* cattree.c: every item of the committed catalog in order. judge: claim and tell. each() returns 0 or a negative errno. */
+/*
+ * cattree.c: every item of the committed catalog in order. judge: claim and tell. each() returns 0 or a negative
+ * errno.
+ */
 typedef int (*ck_each_item)(void *arg, const u8 *key, u32 key_len, const u8 *value, u32 value_len);
 int ck_catalog_walk(struct ck *ck, bool judge, ck_each_item each, void *arg);
 
@@ -298,7 +307,8 @@ struct ck_held ck_map_holds(struct ck *ck, const struct ck_vol *v, u64 key, u8 l
 int ck_map_lookup(struct ck *ck, const struct ck_vol *v, u64 lblk, struct ck_extent *e);
 /* The end of the last extent under ref; 0 when it cannot be read. */
 u64 ck_map_end(struct ck *ck, const struct lb_ref *ref);
-u64 ck_map_first(struct ck *ck, const struct lb_ref *ref);	/* the first extent's key under ref; ~0 when it cannot be read */
+/* The first extent's key under ref; ~0 when it cannot be read. */
+u64 ck_map_first(struct ck *ck, const struct lb_ref *ref);
 static inline u64 ck_origin_at(const struct ck_vol *v, u64 lblk)
 {
 	return lblk < v->cursor ? v->low_origin : v->origin;
@@ -309,15 +319,24 @@ int ck_journal_read(struct ck *ck);
 int ck_replay_judge(struct ck *ck);
 void ck_journal_free(struct ck_journal *j);
 
-/* repair.c: writes what the fixes say. 1 something was written, 0 nothing, or an error, with nothing that counts changed. */
+/*
+ * repair.c: writes what the fixes say. 1 something was written, 0 nothing, or an error, with nothing that counts
+ * changed.
+ */
 int ck_repair(struct ck *ck);
-/* A block that neither the trees, nor the bitmaps, nor ck->named have; it is in ck->used from now on. far: not near the last ones. -ENOSPC, -ENOMEM */
+/*
+ * A block that neither the trees, nor the bitmaps, nor ck->named have; it is in ck->used from now on. far: not near
+ * the last ones. -ENOSPC, -ENOMEM
+ */
 int ck_fresh_block(struct ck *ck, bool far, u64 *block);
 /* Give a new metadata block two places, seal it and write both copies; *ptr is what points at it. */
 int ck_write_pair(struct ck *ck, void *buf, u32 magic, u8 level, struct lb_ptr *ptr);
 /* rebuild.c: a new catalog tree with the edits in it */
 int ck_rebuild_catalog(struct ck *ck, struct lb_ptr *root, u64 *nodes);
-/* respace.c: new bitmaps and a new region table that say ck->used; *blocks: how many the table takes. Sets the superblock's region_depth. */
+/*
+ * respace.c: new bitmaps and a new region table that say ck->used; *blocks: how many the table takes. Sets the
+ * superblock's region_depth.
+ */
 int ck_rebuild_space(struct ck *ck, struct lb_ptr *root, u64 *blocks);
 
 #endif /* LAYERCK_CK_H */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who uses a block. Every block of the pool has at most one user: the first claim enters it in ck->used, a second one is a finding. The two users
- * of such a block are named by walking all trees once more with only these blocks in mind.
+ * Who uses a block. Every block of the pool has at most one user: the first claim enters it in ck->used, a second
+ * one is a finding. The two users of such a block are named by walking all trees once more with only these blocks
+ * in mind.
  */
 #include <stdio.h>
 
@@ -53,7 +54,8 @@ int ck_claim_fixed(struct ck *ck)
 static void user_text(char *buf, size_t size, u64 volume, const char *what, u64 place)
 {
 	if (volume)
-		snprintf(buf, size, "volume %llu's %s %llu", (unsigned long long)volume, what, (unsigned long long)place);
+		snprintf(buf, size, "volume %llu's %s %llu", (unsigned long long)volume, what,
+			 (unsigned long long)place);
 	else
 		snprintf(buf, size, "the pool's %s %llu", what, (unsigned long long)place);
 }
@@ -81,7 +83,8 @@ static void search(struct ck *ck, u64 block, u64 count, u64 volume, const char *
 
 		if (t->block < block || t->block - block >= count || t->users == 2)
 			continue;
-		user_text(t->user[t->users++], sizeof(t->user[0]), volume, what, place + (count > 1 ? t->block - block : 0));
+		user_text(t->user[t->users++], sizeof(t->user[0]), volume, what,
+			  place + (count > 1 ? t->block - block : 0));
 	}
 }
 
@@ -97,7 +100,8 @@ int ck_claim(struct ck *ck, u64 block, u64 count, enum ck_use use, u64 volume, c
 	}
 	user_text(user, sizeof(user), volume, what, place);
 	if (block >= ck->total || count > ck->total - block) {
-		ck_tell(ck, LBCK_BLOCK_OUTSIDE, CK_VOL_AT(volume, block), "%s: %llu blocks at %llu, the pool has %llu", user,
+		ck_tell(ck, LBCK_BLOCK_OUTSIDE, CK_VOL_AT(volume, block),
+			"%s: %llu blocks at %llu, the pool has %llu", user,
 			(unsigned long long)count, (unsigned long long)block, (unsigned long long)ck->total);
 		ck->incomplete = true;	/* some other block is what was meant */
 		return 1;
@@ -125,7 +129,8 @@ int ck_claim(struct ck *ck, u64 block, u64 count, enum ck_use use, u64 volume, c
 		else
 			ck->meta_blocks++;
 		if (!volume) {
-			err = ck_grow(&ck->pool_blocks, &ck->pool_block_room, ck->pool_block_count, sizeof(*ck->pool_blocks));
+			err = ck_grow(&ck->pool_blocks, &ck->pool_block_room, ck->pool_block_count,
+				      sizeof(*ck->pool_blocks));
 			if (err)
 				return err;
 			ck->pool_blocks[ck->pool_block_count++] = block + i;
@@ -164,7 +169,8 @@ int ck_tell_twice(struct ck *ck)
 	for (i = 0; i < ck->twice_count && !err; i++) {
 		struct ck_twice *t = &ck->twice[i];
 
-		ck_tell(ck, LBCK_BLOCK_TWICE, CK_AT(t->block), "block %llu is used by %s and by %s", (unsigned long long)t->block,
+		ck_tell(ck, LBCK_BLOCK_TWICE, CK_AT(t->block), "block %llu is used by %s and by %s",
+			(unsigned long long)t->block,
 			t->users > 0 ? t->user[0] : "something", t->users > 1 ? t->user[1] : "something else");
 	}
 	return err;

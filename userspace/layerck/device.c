@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Opening a pool's device for a check. An open pool holds its block device exclusively, so O_EXCL tells; a pool in a file is open through a loop device, which is
- * found in sysfs by the file behind it.
+ * Opening a pool's device for a check. An open pool holds its block device exclusively, so O_EXCL tells; a pool in
+ * a file is open through a loop device, which is found in sysfs by the file behind it.
  */
 #include <fcntl.h>
 #include <glob.h>
@@ -39,7 +39,8 @@ static int find_loop(const struct stat *file, char *node, size_t size)
 	for (i = 0; i < g.gl_pathc && !found; i++) {
 		unsigned int n;
 
-		if (sscanf(g.gl_pathv[i], "/sys/block/loop%u/", &n) != 1 || !read_line(g.gl_pathv[i], backing, sizeof(backing)))
+		if (sscanf(g.gl_pathv[i], "/sys/block/loop%u/", &n) != 1 ||
+		    !read_line(g.gl_pathv[i], backing, sizeof(backing)))
 			continue;
 		if (stat(backing, &st) || st.st_dev != file->st_dev || st.st_ino != file->st_ino)
 			continue;

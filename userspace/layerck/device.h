@@ -12,8 +12,8 @@ struct held_device {
 };
 
 /*
- * 0, or a negative errno: -EBUSY in use: an open pool, mounted, attached. exclusive false: only look, whoever else uses it. A regular file that is attached to a
- * loop device is used through that, so that both see the same.
+ * 0, or a negative errno: -EBUSY in use: an open pool, mounted, attached. exclusive false: only look, whoever else
+ * uses it. A regular file that is attached to a loop device is used through that, so that both see the same.
  */
 int device_open(struct held_device *d, const char *path, bool write, bool exclusive);
 void device_close(struct held_device *d);

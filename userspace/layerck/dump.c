@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Showing superblocks, region table and journal, and choosing what to show. Reads only, and believes only what its checksum proves. */
+/*
+ * Showing superblocks, region table and journal, and choosing what to show. Reads only, and believes only what its
+ * checksum proves.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,7 +12,8 @@ void dump_uuid(struct out *o, const char *name, const u8 u[16])
 {
 	char text[40];
 
-	snprintf(text, sizeof(text), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3], u[4],
+	snprintf(text, sizeof(text), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
+		 u[1], u[2], u[3], u[4],
 		 u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
 	out_text(o, name, text);
 }
@@ -82,7 +86,8 @@ void dump_table_block(struct ck *ck, struct out *o, const struct lb_table_block 
 			out_hex(o, "csum", le32_to_cpu(e->csum));
 		}
 		out_u64(o, "free", le16_to_cpu(e->free));
-		out_text(o, "kind", e->kind == LB_REGION_KIND_META ? "meta" : e->kind == LB_REGION_KIND_DATA ? "data" : "none");
+		out_text(o, "kind", e->kind == LB_REGION_KIND_META ? "meta" : e->kind == LB_REGION_KIND_DATA ?
+			 "data" : "none");
 		out_close_object(o);
 	}
 	out_close_list(o);
@@ -235,7 +240,8 @@ static int dump_chosen(struct ck *ck, const char *what, struct out *o)
 		block = strtoull(what + 6, &end, 10);
 		return end == what + 6 || *end ? -EINVAL : dump_block(ck, o, block);
 	}
-	if (!all && strcmp(what, "superblock") && strcmp(what, "table") && strcmp(what, "catalog") && strcmp(what, "journal"))
+	if (!all && strcmp(what, "superblock") && strcmp(what, "table") && strcmp(what, "catalog") &&
+	    strcmp(what, "journal"))
 		return -EINVAL;
 	if (all || !strcmp(what, "superblock")) {
 		out_object(o, "superblock");

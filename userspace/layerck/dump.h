@@ -6,7 +6,10 @@
 #include "ck.h"
 #include "out.h"
 
-/* what: superblock, table, catalog, journal, map:ID or map:NAME, block:N; NULL: all but maps and blocks. 0, -EINVAL no such thing, or what a check returns. */
+/*
+ * what: superblock, table, catalog, journal, map:ID or map:NAME, block:N; NULL: all but maps and blocks. 0, -EINVAL
+ * no such thing, or what a check returns.
+ */
 int dump_pool(struct port_dev *dev, const char *what, bool fallback, struct out *o);
 #define DUMP_WORDS "superblock, table, catalog, journal, map:VOLUME, block:NUMBER"
 

@@ -18,7 +18,8 @@ static int find_name(void *arg, const u8 *key, u32 key_len, const u8 *value, u32
 	struct find *f = arg;
 	__le64 id;
 
-	if (key[0] == LB_KEY_NAME && value_len == sizeof(id) && key_len - 1 == strlen(f->name) && !memcmp(key + 1, f->name, key_len - 1)) {
+	if (key[0] == LB_KEY_NAME && value_len == sizeof(id) && key_len - 1 == strlen(f->name) &&
+	    !memcmp(key + 1, f->name, key_len - 1)) {
 		memcpy(&id, value, sizeof(id));
 		f->id = le64_to_cpu(id);
 	}

@@ -25,7 +25,8 @@ static void make_plain(char *text)
 
 void ck_tell(struct ck *ck, enum ck_id id, struct ck_where where, const char *fmt, ...)
 {
-	struct lbck_finding f = { .id = id, .block = where.block, .volume = where.volume, .repairable = where.repairable,
+	struct lbck_finding f = { .id = id, .block = where.block, .volume = where.volume,
+				  .repairable = where.repairable,
 				  .remains = ck->second };
 	va_list ap;
 	size_t i;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading the journal: the chain of intact records from where the superblock says, the entries in them, and of these the live ones, which the superblock
- * does not hold yet. What they would do to the pool is replay.c's.
+ * Reading the journal: the chain of intact records from where the superblock says, the entries in them, and of
+ * these the live ones, which the superblock does not hold yet. What they would do to the pool is replay.c's.
  *
- * The chain ends at the first block that is not the expected record. That is no finding: every crash leaves such an end.
+ * The chain ends at the first block that is not the expected record. That is no finding: every crash leaves such an
+ * end.
  */
 #include <stdlib.h>
 
@@ -26,7 +27,8 @@ static bool expected(const struct reader *r, const struct lb_record_header *h, u
 	const struct lb_super *sb = r->ck->sb;
 	u32 blocks = le32_to_cpu(h->blocks);
 
-	return le32_to_cpu(h->magic) == LB_MAGIC_JOURNAL && h->epoch == sb->journal_epoch && le64_to_cpu(h->seq) == r->seq &&
+	return le32_to_cpu(h->magic) == LB_MAGIC_JOURNAL && h->epoch == sb->journal_epoch &&
+	       le64_to_cpu(h->seq) == r->seq &&
 	       le32_to_cpu(h->prev) == r->prev && !memcmp(h->uuid, sb->uuid, sizeof(h->uuid)) && blocks >= 1 &&
 	       blocks <= LB_RECORD_MAX_BLOCKS && blocks <= r->blocks - pos;
 }
@@ -94,7 +96,8 @@ static int map_entry(struct ck *ck, const u8 *at, u32 bytes, u64 gen)
 	e.lblk = le64_to_cpu(m.lblk);
 	e.pblk = le64_to_cpu(m.pblk);
 	e.len = le64_to_cpu(m.len);
-	if (!e.len || e.lblk > LB_LBLK_MAX || e.len > LB_LBLK_MAX - e.lblk + 1 || (e.pblk != LB_PBLK_HOLE && e.len > LB_EXTENT_MAX_BLOCKS))
+	if (!e.len || e.lblk > LB_LBLK_MAX || e.len > LB_LBLK_MAX - e.lblk + 1 ||
+	    (e.pblk != LB_PBLK_HOLE && e.len > LB_EXTENT_MAX_BLOCKS))
 		return 1;
 	return add_entry(ck, &e);
 }
@@ -189,7 +192,8 @@ static int take_record(struct reader *r)
 	bytes = le32_to_cpu(h.bytes);
 	blocks = le32_to_cpu(h.blocks);
 	if (bytes % 8 || bytes > blocks * LB_BLOCK_BYTES - sizeof(h) || (le32_to_cpu(h.flags) & ~LB_RECORD_MORE)) {
-		ck_tell(r->ck, LBCK_RECORD_FORM, CK_AT(r->ring + r->pos), "record %llu: %u bytes in %u blocks, flags 0x%x",
+		ck_tell(r->ck, LBCK_RECORD_FORM, CK_AT(r->ring + r->pos),
+			"record %llu: %u bytes in %u blocks, flags 0x%x",
 			(unsigned long long)r->seq, bytes, blocks, le32_to_cpu(h.flags));
 		return 1;
 	}
@@ -224,7 +228,8 @@ int ck_journal_read(struct ck *ck)
 	while (!err && read_next(&r))
 		err = take_record(&r);
 	if (!err && r.group_len)
-		ck_tell(ck, LBCK_GROUP_OPEN, CK_NOWHERE, "its last %llu bytes are not applied", (unsigned long long)r.group_len);
+		ck_tell(ck, LBCK_GROUP_OPEN, CK_NOWHERE, "its last %llu bytes are not applied",
+			(unsigned long long)r.group_len);
 	free(r.group);
 	free(r.buf);
 	return err < 0 ? err : 0;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* layerck: checks a pool that is not open. Arguments, output, exit status; what is judged and how is in check.h and below. */
+/*
+ * layerck: checks a pool that is not open. Arguments, output, exit status; what is judged and how is in check.h and
+ * below.
+ */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +40,8 @@ static const char usage[] =
 	"  -h, --help\n"
 	"  -V, --version\n"
 	"\n"
-	"Exit status: 0 clean, 1 all that was found has been corrected, 4 something is left, 8 it could not be checked, 16 usage.\n";
+	"Exit status: 0 clean, 1 all that was found has been corrected, 4 something is left,\n"
+	"8 it could not be checked, 16 usage.\n";
 
 /* ------------------------------------------------------------------ findings out */
 
@@ -48,7 +52,8 @@ static const char *severity_text(enum lbck_severity s)
 
 static void show_text(const struct lbck_finding *f)
 {
-	printf("LB-%04u %s: %s: %s%s%s\n", f->id, severity_text(f->severity), f->what, f->text, f->repairable ? " [can be repaired]" : "",
+	printf("LB-%04u %s: %s: %s%s%s\n", f->id, severity_text(f->severity), f->what, f->text,
+	       f->repairable ? " [can be repaired]" : "",
 	       f->remains ? " [remains]" : "");
 }
 
@@ -101,7 +106,8 @@ static int fail(const char *path, int err)
 
 	switch (err) {
 	case -EBUSY:
-		text = "it is in use. An open pool is closed with \"layerctl pool close\"; one that is open checks itself with \"layerctl scrub\"";
+		text = "it is in use. An open pool is closed with \"layerctl pool close\"; one that is open checks "
+		       "itself with \"layerctl scrub\"";
 		break;
 	case -EMEDIUMTYPE:
 		text = "this is no layerblk pool";
@@ -160,17 +166,21 @@ static void summary_text(const struct run *r, const struct lbck_summary *s)
 	if (r->verbose)
 		printf("%s: generation %llu, %llu of %llu blocks in use (%llu data), %llu volumes, %llu deleted ones, "
 		       "%llu journal entries to replay, %llu notes\n", r->path,
-		       (unsigned long long)s->generation, (unsigned long long)s->used_blocks, (unsigned long long)s->total_blocks,
-		       (unsigned long long)s->data_blocks, (unsigned long long)s->volumes, (unsigned long long)s->hidden_volumes,
+		       (unsigned long long)s->generation, (unsigned long long)s->used_blocks,
+		       (unsigned long long)s->total_blocks,
+		       (unsigned long long)s->data_blocks, (unsigned long long)s->volumes,
+		       (unsigned long long)s->hidden_volumes,
 		       (unsigned long long)s->journal_entries, (unsigned long long)s->notes);
 	if (s->repaired && !s->remaining)
 		printf("%s: repaired.\n", r->path);
 	else if (s->repaired)
 		printf("%s: repaired, but %llu findings are left.\n", r->path, (unsigned long long)s->remaining);
 	else if (s->remaining)
-		printf("%s: %llu errors, %llu warnings. %s\n", r->path, (unsigned long long)s->errors, (unsigned long long)s->warnings,
+		printf("%s: %llu errors, %llu warnings. %s\n", r->path, (unsigned long long)s->errors,
+		       (unsigned long long)s->warnings,
 		       r->repair ? "Nothing of it can be repaired." :
-		       s->repairable ? "What is marked can be repaired with --repair." : "None of them can be repaired without guessing.");
+		       s->repairable ? "What is marked can be repaired with --repair." :
+		       "None of them can be repaired without guessing.");
 	else if (!r->quiet)
 		printf("%s: clean.\n", r->path);
 }
@@ -256,10 +266,12 @@ static int take_option(struct run *r, int c)
 		return -1;
 	case OPT_FORMAT:
 		r->json = !strcmp(optarg, "json");
-		return r->json || !strcmp(optarg, "text") ? -1 : usage_error("--format is \"text\" or \"json\", not", optarg);
+		return r->json || !strcmp(optarg, "text") ? -1 :
+		       usage_error("--format is \"text\" or \"json\", not", optarg);
 	case OPT_LIMIT:
 		r->limit = strtoull(optarg, &end, 10);
-		return end != optarg && !*end && *optarg != '-' ? -1 : usage_error("--limit takes a number, not", optarg);
+		return end != optarg && !*end && *optarg != '-' ? -1 :
+		       usage_error("--limit takes a number, not", optarg);
 	case 'q':
 		r->quiet = true;
 		return -1;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looking something up in one volume's map: a mapping, a node, the extent of a subtree. Silent: a node that cannot be believed is told of where it is
- * walked. Nothing is read that the volume has given up: what lies below its heir's cursor, or below its own free_cursor.
+ * Looking something up in one volume's map: a mapping, a node, the extent of a subtree. Silent: a node that cannot
+ * be believed is told of where it is walked. Nothing is read that the volume has given up: what lies below its
+ * heir's cursor, or below its own free_cursor.
  */
 #include "ck.h"
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Walking every volume's map, parents first. A volume walks what it owns (birth > origin) and claims it; of what it shares, it is shown that the owner's tree
- * holds the very same thing at the same place, and it is not walked again. So each block is claimed once, at one logical address, by its owner.
+ * Walking every volume's map, parents first. A volume walks what it owns (birth > origin) and claims it; of what it
+ * shares, it is shown that the owner's tree holds the very same thing at the same place, and it is not walked
+ * again. So each block is claimed once, at one logical address, by its owner.
  *
- * While a deleted parent P is collapsed into its heir V, step by step, P has given up all that ends at or below V's cursor; what of it V's tree reaches
- * is V's. A node's end is not the same in both trees (a neighbour may be gone from V's), so for nodes of P's age P's tree is asked.
- * Logical blocks are judged one by one: an extent may cross a cursor.
+ * While a deleted parent P is collapsed into its heir V, step by step, P has given up all that ends at or below V's
+ * cursor; what of it V's tree reaches is V's. A node's end is not the same in both trees (a neighbour may be gone
+ * from V's), so for nodes of P's age P's tree is asked. Logical blocks are judged one by one: an extent may cross a
+ * cursor.
  */
 #include <stdio.h>
 
@@ -56,7 +58,10 @@ static const struct ck_vol *extent_owner(const struct ck_vol *v, u64 lblk, u64 b
 
 /* ------------------------------------------------------------------ extents */
 
-/* Blocks [e->lblk, + e->count), all on one side of every cursor, that an ancestor owns: it must map them the same way. */
+/*
+ * Blocks [e->lblk, + e->count), all on one side of every cursor, that an ancestor owns: it must map them the same
+ * way.
+ */
 static void judge_shared(struct walk *w, const struct ck_extent *e)
 {
 	const struct ck_vol *owner = extent_owner(w->v, e->lblk, e->birth);
@@ -67,7 +72,8 @@ static void judge_shared(struct walk *w, const struct ck_extent *e)
 	ck_vol_text(w->v, who, sizeof(who));
 	if (!owner) {
 		w->ck->incomplete = true;	/* it may be this volume's own, whose birth is wrong */
-		ck_tell(w->ck, LBCK_EXTENT_SHARED, at, "%s: block %llu, born in generation %llu: older than every ancestor", who,
+		ck_tell(w->ck, LBCK_EXTENT_SHARED, at,
+			"%s: block %llu, born in generation %llu: older than every ancestor", who,
 			(unsigned long long)e->lblk, (unsigned long long)e->birth);
 		return;
 	}
@@ -81,10 +87,13 @@ static void judge_shared(struct walk *w, const struct ck_extent *e)
 		if (!found || theirs.pblk != piece.pblk || theirs.birth != piece.birth) {
 			w->ck->incomplete = true;
 			ck_tell(w->ck, LBCK_EXTENT_SHARED, at,
-				"%s: block %llu at %llu, born in generation %llu, should be volume %llu's, which has %s%llu there (born in %llu)",
-				who, (unsigned long long)piece.lblk, (unsigned long long)piece.pblk, (unsigned long long)piece.birth,
+				"%s: block %llu at %llu, born in generation %llu, should be volume %llu's, "
+				"which has %s%llu there (born in %llu)",
+				who, (unsigned long long)piece.lblk, (unsigned long long)piece.pblk,
+				(unsigned long long)piece.birth,
 				(unsigned long long)owner->id, found ? "" : "a hole, not ",
-				(unsigned long long)(found ? theirs.pblk : piece.pblk), (unsigned long long)(found ? theirs.birth : 0));
+				(unsigned long long)(found ? theirs.pblk : piece.pblk),
+				(unsigned long long)(found ? theirs.birth : 0));
 			return;
 		}
 		if (theirs.count > piece.count)
@@ -116,14 +125,17 @@ static int judge_extent(struct walk *w, const struct ck_extent *whole, u64 node_
 	int err;
 
 	if (whole->birth > node_gen)
-		ck_tell(w->ck, LBCK_EXTENT_BIRTH, at, "block %llu of volume %llu: born in generation %llu in a node of %llu",
+		ck_tell(w->ck, LBCK_EXTENT_BIRTH, at,
+			"block %llu of volume %llu: born in generation %llu in a node of %llu",
 			(unsigned long long)whole->lblk, (unsigned long long)v->id, (unsigned long long)whole->birth,
 			(unsigned long long)node_gen);
 	if (end > v->size && v->state == LB_VOL_LIVE)
-		ck_tell(w->ck, LBCK_EXTENT_SIZE, at, "volume %llu has %llu blocks and maps [%llu, %llu)", (unsigned long long)v->id,
+		ck_tell(w->ck, LBCK_EXTENT_SIZE, at, "volume %llu has %llu blocks and maps [%llu, %llu)",
+			(unsigned long long)v->id,
 			(unsigned long long)v->size, (unsigned long long)whole->lblk, (unsigned long long)end);
 	for (lblk = whole->lblk; lblk < end; lblk = next) {
-		struct ck_extent e = { .lblk = lblk, .pblk = whole->pblk + (lblk - whole->lblk), .birth = whole->birth };
+		struct ck_extent e = { .lblk = lblk, .pblk = whole->pblk + (lblk - whole->lblk),
+				       .birth = whole->birth };
 
 		next = next_cut(v, lblk, end);
 		e.count = next - lblk;
@@ -146,8 +158,10 @@ static int judge_extent(struct walk *w, const struct ck_extent *whole, u64 node_
 static void tell_bounds(struct walk *w, const struct lb_ref *ref, const struct hang *at, u64 first, u64 end)
 {
 	if (first < at->lo || end > at->hi)
-		ck_tell(w->ck, LBCK_NODE_BOUNDS, CK_VOL_AT(w->v->id, ref->addr), "block %llu of volume %llu: keys [%llu, %llu) in [%llu, %llu)",
-			(unsigned long long)ref->addr, (unsigned long long)w->v->id, (unsigned long long)first, (unsigned long long)end,
+		ck_tell(w->ck, LBCK_NODE_BOUNDS, CK_VOL_AT(w->v->id, ref->addr),
+			"block %llu of volume %llu: keys [%llu, %llu) in [%llu, %llu)",
+			(unsigned long long)ref->addr, (unsigned long long)w->v->id, (unsigned long long)first,
+			(unsigned long long)end,
 			(unsigned long long)at->lo, (unsigned long long)at->hi);
 }
 
@@ -158,18 +172,23 @@ static struct hang child_hang(const struct lb_node *n, unsigned int i, const str
 	return (struct hang){
 		.lo = le64_to_cpu(n->children[i].lblk),
 		.hi = last ? at->hi : le64_to_cpu(n->children[i + 1].lblk),
-		.above = { .gen = le64_to_cpu(n->header.gen), .level = (u8)(n->header.level - 1), .rightmost = last && at->above.rightmost },
+		.above = { .gen = le64_to_cpu(n->header.gen), .level = (u8)(n->header.level - 1),
+			   .rightmost = last && at->above.rightmost },
 	};
 }
 
-/* Children of a node that was claimed (or that is P's and straddles the cursor, with only_below: those of v's that begin below it). */
+/*
+ * Children of a node that was claimed (or that is P's and straddles the cursor, with only_below: those of v's that
+ * begin below it).
+ */
 static int walk_children(struct walk *w, const struct lb_ref *ref, const struct hang *at, u64 only_below)
 {
 	struct lb_node *n = w->bufs[ref->level];
 	unsigned int i;
 	int err = 0;
 
-	tell_bounds(w, ref, at, le64_to_cpu(n->children[0].lblk), le64_to_cpu(n->children[le16_to_cpu(n->header.count) - 1].lblk) + 1);
+	tell_bounds(w, ref, at, le64_to_cpu(n->children[0].lblk),
+		    le64_to_cpu(n->children[le16_to_cpu(n->header.count) - 1].lblk) + 1);
 	for (i = 0; i < le16_to_cpu(n->header.count) && !err; i++) {
 		struct hang child = child_hang(n, i, at);
 		struct lb_ref child_ref = lb_ref_decode(&n->children[i].ptr);
@@ -259,7 +278,8 @@ static int walk_shared(struct walk *w, const struct lb_ref *ref, const struct ha
 	if (!owner) {
 		w->ck->incomplete = true;
 		ck_tell(w->ck, LBCK_NODE_SHARED, CK_VOL_AT(v->id, ref->addr),
-			"volume %llu: block %llu, born in generation %llu: older than every ancestor", (unsigned long long)v->id,
+			"volume %llu: block %llu, born in generation %llu: older than every ancestor",
+			(unsigned long long)v->id,
 			(unsigned long long)ref->addr, (unsigned long long)ref->gen);
 		return 0;
 	}
@@ -268,8 +288,9 @@ static int walk_shared(struct walk *w, const struct lb_ref *ref, const struct ha
 	if (!ck_map_holds(w->ck, owner, first, ref->level, ref->addr).found) {
 		w->ck->incomplete = true;
 		ck_tell(w->ck, LBCK_NODE_SHARED, CK_VOL_AT(v->id, ref->addr),
-			"volume %llu: block %llu, level %u, born in generation %llu, is not in volume %llu's tree at %llu",
-			(unsigned long long)v->id, (unsigned long long)ref->addr, ref->level, (unsigned long long)ref->gen,
+			"volume %llu: block %llu, level %u, of generation %llu, is not in volume %llu's tree at %llu",
+			(unsigned long long)v->id, (unsigned long long)ref->addr, ref->level,
+			(unsigned long long)ref->gen,
 			(unsigned long long)owner->id, (unsigned long long)first);
 		return 0;
 	}
@@ -308,7 +329,8 @@ static int walk_ref(struct walk *w, const struct lb_ref *ref, const struct hang 
 	first = ck_map_first(w->ck, ref);
 	if (first == ~0ULL) {
 		/* Its owner's pointer may be a better one than this. */
-		ck_tell(w->ck, LBCK_NODE_BAD, CK_VOL_AT(v->id, ref->addr), "block %llu, which volume %llu shares, or what is beneath it",
+		ck_tell(w->ck, LBCK_NODE_BAD, CK_VOL_AT(v->id, ref->addr),
+			"block %llu, which volume %llu shares, or what is beneath it",
 			(unsigned long long)ref->addr, (unsigned long long)v->id);
 		w->ck->incomplete = true;
 		v->whole = false;
@@ -333,7 +355,8 @@ static int walk_volume(struct walk *w)
 	if (!v->root.addr)
 		return 0;
 	if (v->root.level > LB_TREE_MAX_LEVEL) {
-		ck_tell(w->ck, LBCK_NODE_KIND, CK_VOL_AT(v->id, v->root.addr), "volume %llu's root has level %u", (unsigned long long)v->id,
+		ck_tell(w->ck, LBCK_NODE_KIND, CK_VOL_AT(v->id, v->root.addr), "volume %llu's root has level %u",
+			(unsigned long long)v->id,
 			v->root.level);
 		w->ck->incomplete = true;
 		v->whole = false;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How many nodes lie under an upper node: a hash table, so that a subtree shared by a thousand volumes is counted once. */
+/*
+ * How many nodes lie under an upper node: a hash table, so that a subtree shared by a thousand volumes is counted
+ * once.
+ */
 #include <stdlib.h>
 
 #include "ck.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tree nodes: reading a copy, the form of what it holds, the cache for look-ups. The engine's validator is not used: this is the second opinion.
+ * Tree nodes: reading a copy, the form of what it holds, the cache for look-ups. The engine's validator is not
+ * used: this is the second opinion.
  */
 #include "ck.h"
 
@@ -13,7 +14,8 @@ struct ck_extent ck_extent(const struct lb_node *leaf, unsigned int i)
 	u64 lblk_len = le64_to_cpu(leaf->extents[i].lblk_len);
 
 	return (struct ck_extent){ .lblk = lblk_len & LB_LBLK_MAX, .count = lblk_len >> LB_LBLK_BITS,
-				   .pblk = le64_to_cpu(leaf->extents[i].pblk), .birth = le64_to_cpu(leaf->extents[i].birth) };
+				   .pblk = le64_to_cpu(leaf->extents[i].pblk),
+				   .birth = le64_to_cpu(leaf->extents[i].birth) };
 }
 
 struct ck_item ck_item(const struct lb_node *node, unsigned int i)
@@ -91,7 +93,10 @@ static unsigned int upper_form(const struct lb_node *n, unsigned int count, u8 l
 	return 0;
 }
 
-/* Offsets, lengths, and that the items lie side by side: item 0 at the payload's end, each further one below the one before it. */
+/*
+ * Offsets, lengths, and that the items lie side by side: item 0 at the payload's end, each further one below the
+ * one before it.
+ */
 static unsigned int items_form(const struct lb_node *n, unsigned int count, const char **why)
 {
 	u32 end = LB_PAYLOAD_BYTES, i, at;
@@ -108,7 +113,8 @@ static unsigned int items_form(const struct lb_node *n, unsigned int count, cons
 			return LBCK_NODE_FORM;
 		memcpy(&head, n->bytes + at, sizeof(head));
 		*why = "an item's lengths";
-		if (!head.key_len || le16_to_cpu(head.key_len) > LB_CAT_KEY_MAX || le16_to_cpu(head.value_len) > LB_CAT_VALUE_MAX)
+		if (!head.key_len || le16_to_cpu(head.key_len) > LB_CAT_KEY_MAX ||
+		    le16_to_cpu(head.value_len) > LB_CAT_VALUE_MAX)
 			return LBCK_NODE_FORM;
 		*why = "items overlap or have gaps between them";
 		if (at + sizeof(head) + le16_to_cpu(head.key_len) + le16_to_cpu(head.value_len) != end)
@@ -193,7 +199,10 @@ int ck_load(struct ck *ck, const struct lb_ref *ref, u32 magic, void *buf, bool 
 
 /* ------------------------------------------------------------------ judging one */
 
-/* As full as a node that is not the last of its level is written: half in a map, a third in the catalog, whose items can be a third of a node. */
+/*
+ * As full as a node that is not the last of its level is written: half in a map, a third in the catalog, whose
+ * items can be a third of a node.
+ */
 static bool full_enough(const struct lb_node *n, u8 kind)
 {
 	if (kind == LB_TREE_MAP)
@@ -217,7 +226,8 @@ static int judge_copies(struct ck *ck, const struct lb_ref *ref, const struct ck
 		if (load->good[bad])
 			continue;
 		ck_tell(ck, LBCK_NODE_COPY, ((struct ck_where){ .block = at, .volume = volume, .repairable = true }),
-			"block %llu: %s; its twin %llu is intact", (unsigned long long)at, load->why[bad], (unsigned long long)twin);
+			"block %llu: %s; its twin %llu is intact", (unsigned long long)at, load->why[bad],
+			(unsigned long long)twin);
 		err = ck_fix_copy(ck, twin, at, LB_MAGIC_NODE);
 		if (err)
 			return err;
@@ -233,22 +243,28 @@ static void judge_header(struct ck *ck, const struct lb_ref *ref, u8 kind, u64 v
 	struct ck_where at = CK_VOL_AT(volume, ref->addr);
 
 	if (ref->gen > above->gen)
-		ck_tell(ck, LBCK_NODE_BIRTH, at, "block %llu was born in generation %llu, above it is %llu", (unsigned long long)ref->addr,
+		ck_tell(ck, LBCK_NODE_BIRTH, at, "block %llu was born in generation %llu, above it is %llu",
+			(unsigned long long)ref->addr,
 			(unsigned long long)ref->gen, (unsigned long long)above->gen);
 	if (kind == LB_TREE_CATALOG ? owner != 0 : owner == 0 || owner >= le64_to_cpu(ck->sb->next_volume))
-		ck_tell(ck, LBCK_NODE_OWNER, at, "block %llu of a %s names volume %llu", (unsigned long long)ref->addr, kind_text(kind),
+		ck_tell(ck, LBCK_NODE_OWNER, at, "block %llu of a %s names volume %llu",
+			(unsigned long long)ref->addr, kind_text(kind),
 			(unsigned long long)owner);
 	if (pair != (ref->addr2 != 0))
-		ck_tell(ck, LBCK_NODE_COPIES, at, "block %llu: a %s %s with %s", (unsigned long long)ref->addr, kind_text(kind),
+		ck_tell(ck, LBCK_NODE_COPIES, at, "block %llu: a %s %s with %s", (unsigned long long)ref->addr,
+			kind_text(kind),
 			above->root ? "root" : "node", ref->addr2 ? "two copies" : "one copy");
 	if (above->root && n->header.level && le16_to_cpu(n->header.count) == 1)
-		ck_tell(ck, LBCK_NODE_SINGLE, at, "block %llu of level %u", (unsigned long long)ref->addr, n->header.level);
+		ck_tell(ck, LBCK_NODE_SINGLE, at, "block %llu of level %u", (unsigned long long)ref->addr,
+			n->header.level);
 	if (!above->root && !above->rightmost && !full_enough(n, kind))
-		ck_tell(ck, LBCK_NODE_FILL, at, "block %llu, level %u of a %s: %u items, %u bytes", (unsigned long long)ref->addr,
+		ck_tell(ck, LBCK_NODE_FILL, at, "block %llu, level %u of a %s: %u items, %u bytes",
+			(unsigned long long)ref->addr,
 			n->header.level, kind_text(kind), le16_to_cpu(n->header.count), le16_to_cpu(n->header.used));
 }
 
-int ck_node_judge(struct ck *ck, const struct lb_ref *ref, u8 kind, u64 volume, const struct ck_above *above, struct lb_node *buf)
+int ck_node_judge(struct ck *ck, const struct lb_ref *ref, u8 kind, u64 volume, const struct ck_above *above,
+		  struct lb_node *buf)
 {
 	struct ck_where at = CK_VOL_AT(volume, ref->addr);
 	const char *why = "level";
@@ -257,7 +273,8 @@ int ck_node_judge(struct ck *ck, const struct lb_ref *ref, u8 kind, u64 volume, 
 	int err;
 
 	if (above->level <= LB_TREE_MAX_LEVEL && ref->level != above->level) {
-		ck_tell(ck, LBCK_NODE_KIND, at, "block %llu: level %u where %u belongs", (unsigned long long)ref->addr, ref->level,
+		ck_tell(ck, LBCK_NODE_KIND, at, "block %llu: level %u where %u belongs",
+			(unsigned long long)ref->addr, ref->level,
 			above->level);
 		return 1;
 	}
@@ -273,7 +290,8 @@ int ck_node_judge(struct ck *ck, const struct lb_ref *ref, u8 kind, u64 volume, 
 		return err;
 	bad = ck_node_form(buf, kind, ref->level, &why);
 	if (bad) {
-		ck_tell(ck, (enum ck_id)bad, at, "block %llu of a %s: %s", (unsigned long long)ref->addr, kind_text(kind), why);
+		ck_tell(ck, (enum ck_id)bad, at, "block %llu of a %s: %s", (unsigned long long)ref->addr,
+			kind_text(kind), why);
 		return 1;
 	}
 	judge_header(ck, ref, kind, volume, above, buf);
@@ -315,7 +333,8 @@ const struct lb_node *ck_node(struct ck *ck, const struct lb_ref *ref, u8 kind)
 	const char *why;
 	int err;
 
-	if (held->addr == ref->addr && held->gen == ref->gen && held->csum == ref->csum && ck->cache->slots[slot].kind == kind &&
+	if (held->addr == ref->addr && held->gen == ref->gen && held->csum == ref->csum &&
+	    ck->cache->slots[slot].kind == kind &&
 	    held->level == ref->level && ref->addr)
 		return *node;
 	held->addr = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One output, two forms: lines for people, JSON for programs. A value is written once, by name; text puts an object within a list on one line.
+ * One output, two forms: lines for people, JSON for programs. A value is written once, by name; text puts an object
+ * within a list on one line.
  */
 #ifndef LAYERCK_OUT_H
 #define LAYERCK_OUT_H
@@ -26,7 +27,8 @@ void out_s64(struct out *o, const char *name, long long value);
 void out_hex(struct out *o, const char *name, unsigned long long value);	/* a string in JSON */
 void out_bool(struct out *o, const char *name, bool value);
 void out_text(struct out *o, const char *name, const char *text);
-void out_bytes(struct out *o, const char *name, const void *bytes, size_t len);	/* foreign bytes: what is not printable is escaped */
+/* Foreign bytes: what is not printable is escaped. */
+void out_bytes(struct out *o, const char *name, const void *bytes, size_t len);
 void out_raw(struct out *o, const char *name, const void *bytes, size_t len);	/* hex digits */
 
 #endif /* LAYERCK_OUT_H */

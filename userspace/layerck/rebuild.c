@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A new catalog tree from the items of the old one and the repair's edits: built from left to right, each node filled as far as it goes, one open node per level.
+ * A new catalog tree from the items of the old one and the repair's edits: built from left to right, each node
+ * filled as far as it goes, one open node per level.
  */
 #include <stdlib.h>
 

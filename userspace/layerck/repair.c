@@ -2,12 +2,13 @@
 /*
  * Putting right what can be put right without guessing.
  *
- * Copies are written again from their twins, in place. All else is one offline commit: new catalog nodes and region table blocks go where nothing is
- * (not by the trees, not by the bitmaps, not by the journal), bitmaps to the slots that do not count, then the superblock of the same generation, primary first. The
- * generation must not rise: the journal's entries would no longer be newer than it. A cut at any moment leaves the old state or the new one.
+ * Copies are written again from their twins, in place. All else is one offline commit: new catalog nodes and region
+ * table blocks go where nothing is (not by the trees, not by the bitmaps, not by the journal), bitmaps to the slots
+ * that do not count, then the superblock of the same generation, primary first. The generation must not rise: the
+ * journal's entries would no longer be newer than it. A cut at any moment leaves the old state or the new one.
  *
- * What could not be walked stays as it is: then nothing is ever freed, the catalog is not rebuilt, and no counter is touched, but for the
- * region table's own blocks.
+ * What could not be walked stays as it is: then nothing is ever freed, the catalog is not rebuilt, and no counter
+ * is touched, but for the region table's own blocks.
  */
 #include "ck.h"
 
@@ -19,7 +20,8 @@ int ck_fresh_block(struct ck *ck, bool far, u64 *block)
 		u64 b = *at;
 
 		*at = b + 1 < ck->total ? b + 1 : 0;
-		if (ck_fixed(ck, b) || blockset_has(&ck->used, b) || blockset_has(&ck->lost, b) || blockset_has(&ck->named, b))
+		if (ck_fixed(ck, b) || blockset_has(&ck->used, b) || blockset_has(&ck->lost, b) ||
+		    blockset_has(&ck->named, b))
 			continue;
 		*block = b;
 		return blockset_add(&ck->used, b);
@@ -71,7 +73,8 @@ static int repair_copies(struct ck *ck)
 		const struct ck_copy_fix *fix = &ck->fixes.copies[i];
 
 		/* A block that something else claims too, or that is no node's to write. */
-		if (fix->bad >= ck->total || (fix->magic != LB_MAGIC_SUPER && (ck->twice_count || ck_fixed(ck, fix->bad))))
+		if (fix->bad >= ck->total || (fix->magic != LB_MAGIC_SUPER &&
+					      (ck->twice_count || ck_fixed(ck, fix->bad))))
 			continue;
 		err = repair_copy(ck, fix, buf);
 		done = 1;
@@ -126,8 +129,9 @@ static bool bitmaps_known(const struct ck *ck)
 }
 
 /*
- * The table is replaced as a whole, and the catalog when it is rebuilt: what was claimed for them is free in the new state. Until that is durable it is
- * what a cut leaves, and an unreadable bitmap does not protect it, so it is not to be written to.
+ * The table is replaced as a whole, and the catalog when it is rebuilt: what was claimed for them is free in the
+ * new state. Until that is durable it is what a cut leaves, and an unreadable bitmap does not protect it, so it is
+ * not to be written to.
  */
 static int drop_old(struct ck *ck, size_t count)
 {
@@ -164,7 +168,8 @@ static int offline_commit(struct ck *ck)
 	ck->sb->catalog_root = catalog;
 	ck->sb->region_root = table;
 	if (ck->incomplete) {
-		ck->sb->meta_blocks = cpu_to_le64(le64_to_cpu(ck->sb->meta_blocks) + table_blocks - ck->table_block_count);
+		ck->sb->meta_blocks = cpu_to_le64(le64_to_cpu(ck->sb->meta_blocks) +
+						  table_blocks - ck->table_block_count);
 	} else {
 		ck->sb->catalog_nodes = cpu_to_le64(nodes);
 		ck->sb->data_blocks = cpu_to_le64(ck->data_blocks);
@@ -181,7 +186,10 @@ int ck_repair(struct ck *ck)
 
 	if (done < 0)
 		return done;
-	/* One block in two hands: any new state made from this would carry it on. Something unread: only what adds to the bitmaps, when all of them are known. */
+	/*
+	 * One block in two hands: any new state made from this would carry it on. Something unread: only what adds
+	 * to the bitmaps, when all of them are known.
+	 */
 	if (commit && !ck->twice_count && (!ck->incomplete || (f->space && bitmaps_known(ck)))) {
 		err = offline_commit(ck);
 		done = 1;

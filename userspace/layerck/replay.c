@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the journal's live entries would make of the pool: every block they name must be free in the committed image and be named once; the catalog with their
- * changes in it must be as consistent as the committed one.
+ * What the journal's live entries would make of the pool: every block they name must be free in the committed image
+ * and be named once; the catalog with their changes in it must be as consistent as the committed one.
  */
 #include <stdlib.h>
 
@@ -93,7 +93,8 @@ static int judge_blocks(struct replay *r, const struct ck_entry *e, struct block
 	u64 i;
 
 	if (e->pblk >= ck->total || e->len > ck->total - e->pblk) {
-		ck_tell(ck, LBCK_ENTRY_RANGE, at, "volume %llu, %llu blocks at %llu: %llu", (unsigned long long)e->volume,
+		ck_tell(ck, LBCK_ENTRY_RANGE, at, "volume %llu, %llu blocks at %llu: %llu",
+			(unsigned long long)e->volume,
 			(unsigned long long)e->len, (unsigned long long)e->lblk, (unsigned long long)e->pblk);
 		return 0;
 	}
@@ -103,10 +104,12 @@ static int judge_blocks(struct replay *r, const struct ck_entry *e, struct block
 		if (err < 0)
 			return err;
 		if (err && !said_before(r->j, e, e->pblk + i))
-			ck_tell(ck, LBCK_ENTRY_TWICE, at, "block %llu for volume %llu's %llu", (unsigned long long)(e->pblk + i),
+			ck_tell(ck, LBCK_ENTRY_TWICE, at, "block %llu for volume %llu's %llu",
+				(unsigned long long)(e->pblk + i),
 				(unsigned long long)e->volume, (unsigned long long)(e->lblk + i));
 		if (blockset_has(&ck->used, e->pblk + i))
-			ck_tell(ck, LBCK_ENTRY_IN_USE, at, "block %llu for volume %llu's %llu", (unsigned long long)(e->pblk + i),
+			ck_tell(ck, LBCK_ENTRY_IN_USE, at, "block %llu for volume %llu's %llu",
+				(unsigned long long)(e->pblk + i),
 				(unsigned long long)e->volume, (unsigned long long)(e->lblk + i));
 	}
 	return 0;
@@ -143,7 +146,10 @@ static int cmp_entry(const void *a, const void *b)
 	return r ? r : (x->seq > y->seq) - (x->seq < y->seq);
 }
 
-/* The journal's changes with keys below this one (NULL: all that are left) are items now. *same: it changes this very key. */
+/*
+ * The journal's changes with keys below this one (NULL: all that are left) are items now. *same: it changes this
+ * very key.
+ */
 static int feed_before(struct replay *r, const u8 *key, u32 key_len, bool *same)
 {
 	*same = false;
@@ -184,9 +190,11 @@ static void judge_new_roots(struct replay *r)
 	for (i = 0; i < r->cat.vol_count; i++) {
 		struct ck_vol *v = &r->cat.vols[i];
 
-		if (!v->has_map || ck_catalog_vol(&r->ck->cat, v->id) || ck_ref_same(&v->root, v->parent ? &v->parent->root : &none))
+		if (!v->has_map || ck_catalog_vol(&r->ck->cat, v->id) ||
+		    ck_ref_same(&v->root, v->parent ? &v->parent->root : &none))
 			continue;
-		ck_tell(r->ck, LBCK_ENTRY_ROOT, CK_VOL_AT(v->id, v->root.addr), "volume %llu begins at block %llu, its parent at %llu",
+		ck_tell(r->ck, LBCK_ENTRY_ROOT, CK_VOL_AT(v->id, v->root.addr),
+			"volume %llu begins at block %llu, its parent at %llu",
 			(unsigned long long)v->id, (unsigned long long)v->root.addr,
 			(unsigned long long)(v->parent ? v->parent->root.addr : 0));
 	}

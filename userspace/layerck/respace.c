@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Bitmaps and region table from the set of blocks in use. Only bitmaps that say something else are written, to the slot that does not count; the table is written
- * as a whole, to new blocks, which are given their places before the bitmaps are made.
+ * Bitmaps and region table from the set of blocks in use. Only bitmaps that say something else are written, to the
+ * slot that does not count; the table is written as a whole, to new blocks, which are given their places before the
+ * bitmaps are made.
  */
 #include <stdlib.h>
 
@@ -109,7 +110,8 @@ static void fill_entries(struct respace *s, u64 index)
 		const struct ck_region *r = &s->ck->regions[first + i];
 
 		s->buf->entries[i] = (struct lb_region_entry){ .gen = cpu_to_le64(r->gen), .csum = cpu_to_le32(r->csum),
-							       .free = cpu_to_le16(r->free), .slot = r->slot, .kind = r->kind };
+							       .free = cpu_to_le16(r->free), .slot = r->slot,
+							       .kind = r->kind };
 	}
 	s->buf->header.count = cpu_to_le16((u16)i);
 }

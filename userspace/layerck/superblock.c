@@ -2,8 +2,8 @@
 /*
  * Superblock copies: four of them, two slots and their mirrors. Which one counts, and what is wrong with the others.
  *
- * A crash tears at most one copy, and can leave a mirror one turn (two generations) behind: both are notes. A slot with both copies damaged may
- * have held the newest commit; an older one is judged only when asked for.
+ * A crash tears at most one copy, and can leave a mirror one turn (two generations) behind: both are notes. A slot
+ * with both copies damaged may have held the newest commit; an older one is judged only when asked for.
  */
 #include <stdlib.h>
 
@@ -32,7 +32,8 @@ static bool all_zero(const void *p, size_t len)
 
 static enum copy_state copy_judge(const struct lb_super *sb, u64 block, unsigned int slot)
 {
-	bool ours = le32_to_cpu(sb->header.magic) == LB_MAGIC_SUPER || !memcmp(sb->magic, LB_SUPER_MAGIC, sizeof(sb->magic));
+	bool ours = le32_to_cpu(sb->header.magic) == LB_MAGIC_SUPER ||
+		!memcmp(sb->magic, LB_SUPER_MAGIC, sizeof(sb->magic));
 	const char *why;
 
 	if (all_zero(sb, sizeof(*sb)))
@@ -127,7 +128,8 @@ static int none_valid(struct ck *ck, struct super_look *l)
 		return -EOPNOTSUPP;
 	if (!ours)
 		return -EMEDIUMTYPE;
-	ck_tell(ck, LBCK_SUPER_NONE, CK_NOWHERE, "blocks 0 and 1 and their mirrors hold no superblock with a right checksum");
+	ck_tell(ck, LBCK_SUPER_NONE, CK_NOWHERE,
+		"blocks 0 and 1 and their mirrors hold no superblock with a right checksum");
 	return 1;
 }
 
@@ -147,7 +149,8 @@ static int judge_slot(struct ck *ck, struct super_look *l, unsigned int slot, co
 			return 0;
 		/* A repair that was cut off leaves this: both are whole states, and the primary is the later one. */
 		ck_tell(ck, LBCK_SUPER_DIFFER, ((struct ck_where){ .block = m->block, .repairable = true }),
-			"blocks %llu and %llu both hold generation %llu and differ; the first one counts", (unsigned long long)p->block,
+			"blocks %llu and %llu both hold generation %llu and differ; the first one counts",
+			(unsigned long long)p->block,
 			(unsigned long long)m->block, (unsigned long long)p->gen);
 		if (p->gen != chosen->gen)
 			return ck_fix_copy(ck, p->block, m->block, LB_MAGIC_SUPER);
@@ -167,11 +170,13 @@ static int judge_slot(struct ck *ck, struct super_look *l, unsigned int slot, co
 	bad = good == p ? m : p;
 	if (bad->state == COPY_VALID || bad->state == COPY_BLANK)
 		ck_tell(ck, LBCK_SUPER_STALE, ((struct ck_where){ .block = bad->block, .repairable = true }),
-			"block %llu holds generation %llu, its twin %llu generation %llu", (unsigned long long)bad->block,
+			"block %llu holds generation %llu, its twin %llu generation %llu",
+			(unsigned long long)bad->block,
 			(unsigned long long)bad->gen, (unsigned long long)good->block, (unsigned long long)good->gen);
 	else
 		ck_tell(ck, LBCK_SUPER_COPY, ((struct ck_where){ .block = bad->block, .repairable = true }),
-			"block %llu is torn or damaged, its twin %llu holds generation %llu", (unsigned long long)bad->block,
+			"block %llu is torn or damaged, its twin %llu holds generation %llu",
+			(unsigned long long)bad->block,
 			(unsigned long long)good->block, (unsigned long long)good->gen);
 	if (good->gen == chosen->gen) {
 		ck->fixes.super_copies = true;
@@ -200,18 +205,24 @@ static int judge_fields(struct ck *ck)
 
 	FIELD(le32_to_cpu(sb->version) == LB_FORMAT_VERSION, "version %u", le32_to_cpu(sb->version));
 	FIELD(le32_to_cpu(sb->block_size) == LB_BLOCK_BYTES, "block size %u", le32_to_cpu(sb->block_size));
-	FIELD(total >= LB_POOL_MIN_BLOCKS && total <= LB_POOL_MAX_BLOCKS, "total_blocks %llu", (unsigned long long)total);
-	FIELD(mirror == LB_MIRROR_BLOCK_SMALL || mirror == LB_MIRROR_BLOCK_LARGE, "mirror_block %llu", (unsigned long long)mirror);
-	FIELD(mirror + LB_SUPER_SLOTS <= total, "the mirrors at %llu lie beyond the pool's end", (unsigned long long)mirror);
+	FIELD(total >= LB_POOL_MIN_BLOCKS && total <= LB_POOL_MAX_BLOCKS, "total_blocks %llu",
+	      (unsigned long long)total);
+	FIELD(mirror == LB_MIRROR_BLOCK_SMALL || mirror == LB_MIRROR_BLOCK_LARGE, "mirror_block %llu",
+	      (unsigned long long)mirror);
+	FIELD(mirror + LB_SUPER_SLOTS <= total, "the mirrors at %llu lie beyond the pool's end",
+	      (unsigned long long)mirror);
 	FIELD(journal == LB_JOURNAL_BLOCK, "journal_block %llu", (unsigned long long)journal);
-	FIELD(ring >= LB_JOURNAL_MIN_BLOCKS && ring <= LB_JOURNAL_MAX_BLOCKS, "journal_blocks %llu", (unsigned long long)ring);
+	FIELD(ring >= LB_JOURNAL_MIN_BLOCKS && ring <= LB_JOURNAL_MAX_BLOCKS, "journal_blocks %llu",
+	      (unsigned long long)ring);
 	FIELD(journal + ring <= mirror, "the journal (%llu blocks) reaches into the mirrors", (unsigned long long)ring);
-	FIELD(le64_to_cpu(sb->journal_pos) < ring, "journal_pos %llu", (unsigned long long)le64_to_cpu(sb->journal_pos));
+	FIELD(le64_to_cpu(sb->journal_pos) < ring, "journal_pos %llu",
+	      (unsigned long long)le64_to_cpu(sb->journal_pos));
 	FIELD(depth <= LB_TABLE_MAX_DEPTH, "region_depth %u", depth);
 	for (; holds < region_count(total) && least <= LB_TABLE_MAX_DEPTH; least++)
 		holds *= LB_TABLE_FANOUT;
 	/* A new pool has no table yet, and then the depth says nothing. */
-	FIELD(bad || !sb->region_root.addr || depth == least, "%llu regions need a table of depth %u, not %u", (unsigned long long)region_count(total), least,
+	FIELD(bad || !sb->region_root.addr || depth == least, "%llu regions need a table of depth %u, not %u",
+	      (unsigned long long)region_count(total), least,
 	      depth);
 	FIELD(le64_to_cpu(sb->next_volume) >= 1, "next_volume is 0");
 	FIELD(!(le32_to_cpu(sb->flags) & ~LB_SUPER_QUEUE_NOSPC), "flags 0x%x", le32_to_cpu(sb->flags));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What volumes' records say about each other: names both ways, parents and children both ways, origins, the states of deletion and collapse; and the
- * counters, when the maps have been walked.
+ * What volumes' records say about each other: names both ways, parents and children both ways, origins, the states
+ * of deletion and collapse; and the counters, when the maps have been walked.
  */
 #include <stdlib.h>
 
@@ -93,7 +93,8 @@ static int judge_names(struct ck_catalog *cat)
 		/* Without its record, a volume's name cannot be compared with this one. */
 		if (has_name(v, n) || (v && !v->has_vol))
 			continue;
-		TELL_LACK(cat, LBCK_NAME_ORPHAN, vol_where(cat, n->id, true), "the name \"%.*s\" points to volume %llu%s", (int)n->len,
+		TELL_LACK(cat, LBCK_NAME_ORPHAN, vol_where(cat, n->id, true),
+			  "the name \"%.*s\" points to volume %llu%s", (int)n->len,
 			n->name, (unsigned long long)n->id, cat->when);
 		/* When a volume has this name, judge_name() lets it point there. */
 		for (j = 0; j < cat->vol_count && !has_name(&cat->vols[j], n); j++)
@@ -113,12 +114,14 @@ static int judge_name(struct ck_catalog *cat, struct ck_vol *v)
 
 	if (v->state == LB_VOL_DELETED) {
 		if (v->name_len)
-			ck_tell(cat->ck, LBCK_FREE_STATE, CK_VOL(v->id), "deleted volume %llu has a name%s", (unsigned long long)v->id,
+			ck_tell(cat->ck, LBCK_FREE_STATE, CK_VOL(v->id), "deleted volume %llu has a name%s",
+				(unsigned long long)v->id,
 				cat->when);
 		return 0;
 	}
 	if (!allowed)
-		ck_tell(cat->ck, LBCK_NAME_BAD, CK_VOL(v->id), "volume %llu: \"%.*s\"%s", (unsigned long long)v->id, (int)v->name_len,
+		ck_tell(cat->ck, LBCK_NAME_BAD, CK_VOL(v->id), "volume %llu: \"%.*s\"%s", (unsigned long long)v->id,
+			(int)v->name_len,
 			v->name, cat->when);
 	n = find_name(cat, v->name, v->name_len);
 	if (n && n->id == v->id)
@@ -129,7 +132,8 @@ static int judge_name(struct ck_catalog *cat, struct ck_vol *v)
 			(unsigned long long)other->id, (unsigned long long)v->id, (int)v->name_len, v->name, cat->when);
 		return 0;
 	}
-	TELL_LACK(cat, LBCK_NAME_MISSING, vol_where(cat, v->id, allowed), "volume %llu, \"%.*s\"%s", (unsigned long long)v->id,
+	TELL_LACK(cat, LBCK_NAME_MISSING, vol_where(cat, v->id, allowed), "volume %llu, \"%.*s\"%s",
+		  (unsigned long long)v->id,
 		(int)v->name_len, v->name, cat->when);
 	return allowed ? fix_name(cat, v->name, v->name_len, v->id) : 0;
 }
@@ -207,16 +211,19 @@ static bool judge_pair(struct ck_catalog *cat, struct ck_vol *v)
 static void judge_fields(struct ck_catalog *cat, struct ck_vol *v)
 {
 	struct ck *ck = cat->ck;
-	bool bad = !v->size || v->size > SIZE_MAX_BLOCKS || v->state > LB_VOL_DELETED || v->map.reserved[0] || v->map.reserved[1];
+	bool bad = !v->size || v->size > SIZE_MAX_BLOCKS || v->state > LB_VOL_DELETED || v->map.reserved[0] ||
+		v->map.reserved[1];
 
 	if (cat->committed)
 		bad = bad || v->frozen > ck->gen || v->origin > ck->gen || v->root.gen > ck->gen;
 	if (bad)
-		ck_tell(ck, LBCK_VOL_FIELD, CK_VOL(v->id), "volume %llu: %llu blocks, state %u, frozen in %llu, origin %llu, root of %llu%s",
+		ck_tell(ck, LBCK_VOL_FIELD, CK_VOL(v->id),
+			"volume %llu: %llu blocks, state %u, frozen in %llu, origin %llu, root of %llu%s",
 			(unsigned long long)v->id, (unsigned long long)v->size, v->state, (unsigned long long)v->frozen,
 			(unsigned long long)v->origin, (unsigned long long)v->root.gen, cat->when);
 	if (!v->id || (cat->committed && v->id >= le64_to_cpu(ck->sb->next_volume)))
-		ck_tell(ck, LBCK_ID_FUTURE, CK_VOL(v->id), "volume %llu; the next one is to be %llu", (unsigned long long)v->id,
+		ck_tell(ck, LBCK_ID_FUTURE, CK_VOL(v->id), "volume %llu; the next one is to be %llu",
+			(unsigned long long)v->id,
 			(unsigned long long)le64_to_cpu(ck->sb->next_volume));
 }
 
@@ -233,7 +240,8 @@ static void judge_parent(struct ck_catalog *cat, struct ck_vol *v)
 		return;
 	}
 	if (!p || !p->has_vol || !p->has_map) {
-		TELL_LACK(cat, LBCK_PARENT_MISSING, CK_VOL(v->id), "volume %llu is a child of %llu%s", (unsigned long long)v->id,
+		TELL_LACK(cat, LBCK_PARENT_MISSING, CK_VOL(v->id), "volume %llu is a child of %llu%s",
+			  (unsigned long long)v->id,
 			(unsigned long long)v->parent_id, cat->when);
 		v->usable = false;
 		distrust(cat);
@@ -241,10 +249,12 @@ static void judge_parent(struct ck_catalog *cat, struct ck_vol *v)
 	}
 	p->children++;
 	if (!p->frozen)
-		ck_tell(ck, LBCK_PARENT_WRITABLE, CK_VOL(v->id), "volume %llu is a child of %llu%s", (unsigned long long)v->id,
+		ck_tell(ck, LBCK_PARENT_WRITABLE, CK_VOL(v->id), "volume %llu is a child of %llu%s",
+			(unsigned long long)v->id,
 			(unsigned long long)p->id, cat->when);
 	else if (v->origin != p->frozen)
-		ck_tell(ck, LBCK_ORIGIN_WRONG, CK_VOL(v->id), "volume %llu: origin %llu; its parent %llu was frozen in %llu%s",
+		ck_tell(ck, LBCK_ORIGIN_WRONG, CK_VOL(v->id),
+			"volume %llu: origin %llu; its parent %llu was frozen in %llu%s",
 			(unsigned long long)v->id, (unsigned long long)v->origin, (unsigned long long)p->id,
 			(unsigned long long)p->frozen, cat->when);
 	if (v->cursor)
@@ -256,10 +266,12 @@ static void judge_states(struct ck_catalog *cat, struct ck_vol *v)
 {
 	struct ck_vol *p = v->parent;
 
-	if (v->cursor && (!p || p->state != LB_VOL_DELETED || p->children != 1 || v->low_origin != p->origin || p->cursor)) {
+	if (v->cursor && (!p || p->state != LB_VOL_DELETED || p->children != 1 || v->low_origin != p->origin ||
+			  p->cursor)) {
 		distrust(cat);
 		ck_tell(cat->ck, LBCK_COLLAPSE_STATE, CK_VOL(v->id),
-			"volume %llu: cursor %llu, low origin %llu; its parent %llu is %s, has %llu children, origin %llu and cursor %llu%s",
+			"volume %llu: cursor %llu, low origin %llu; its parent %llu is %s, has %llu children, "
+			"origin %llu and cursor %llu%s",
 			(unsigned long long)v->id, (unsigned long long)v->cursor, (unsigned long long)v->low_origin,
 			(unsigned long long)v->parent_id, p && p->state == LB_VOL_DELETED ? "deleted" : "not deleted",
 			(unsigned long long)(p ? p->children : 0), (unsigned long long)(p ? p->origin : 0),
@@ -267,7 +279,8 @@ static void judge_states(struct ck_catalog *cat, struct ck_vol *v)
 	}
 	if (v->free_cursor && (v->state != LB_VOL_DELETED || v->children)) {
 		distrust(cat);
-		ck_tell(cat->ck, LBCK_FREE_STATE, CK_VOL(v->id), "volume %llu: state %u, %llu children, free cursor %llu%s",
+		ck_tell(cat->ck, LBCK_FREE_STATE, CK_VOL(v->id),
+			"volume %llu: state %u, %llu children, free cursor %llu%s",
 			(unsigned long long)v->id, v->state, (unsigned long long)v->children,
 			(unsigned long long)v->free_cursor, cat->when);
 	}
@@ -298,7 +311,8 @@ static int judge_ancestry(struct ck_catalog *cat)
 		for (a = v, steps = 0; a->parent && steps <= cat->vol_count; a = a->parent)
 			steps++;
 		if (a->parent) {
-			ck_tell(cat->ck, LBCK_PARENT_CYCLE, CK_VOL(v->id), "volume %llu%s", (unsigned long long)v->id, cat->when);
+			ck_tell(cat->ck, LBCK_PARENT_CYCLE, CK_VOL(v->id), "volume %llu%s", (unsigned long long)v->id,
+				cat->when);
 			v->parent = NULL;
 			v->usable = false;
 			steps = 0;
@@ -388,8 +402,9 @@ static int fix_counts(struct ck *ck, struct ck_vol *v, u64 owned)
 }
 
 /*
- * A volume and the parent that is being collapsed into it are counted together: until the collapse is done, neither record alone says what is its own.
- * A parent in front of a chain of such stands for all of it; its repair puts each one's own finding into its record.
+ * A volume and the parent that is being collapsed into it are counted together: until the collapse is done, neither
+ * record alone says what is its own. A parent in front of a chain of such stands for all of it; its repair puts
+ * each one's own finding into its record.
  */
 static int judge_owned(struct ck *ck)
 {
@@ -409,7 +424,8 @@ static int judge_owned(struct ck *ck)
 		if (told == found)
 			continue;
 		ck_tell(ck, LBCK_COUNT_OWNED, ((struct ck_where){ .volume = v->id, .repairable = ck_settled(ck) }),
-			"volume %llu%s: %lld recorded, %lld found", (unsigned long long)v->id, v->heir ? " and its heir" : "",
+			"volume %llu%s: %lld recorded, %lld found", (unsigned long long)v->id,
+			v->heir ? " and its heir" : "",
 			(long long)told, (long long)found);
 		for (h = v; h && !err; h = h->heir)
 			err = fix_counts(ck, h, h->found_owned);
@@ -428,7 +444,8 @@ static int judge_nodes(struct ck *ck)
 		if (!v->usable || !v->whole || v->nodes == v->found_nodes)
 			continue;
 		ck_tell(ck, LBCK_COUNT_NODES, ((struct ck_where){ .volume = v->id, .repairable = ck_settled(ck) }),
-			"volume %llu: %llu recorded, %llu found", (unsigned long long)v->id, (unsigned long long)v->nodes,
+			"volume %llu: %llu recorded, %llu found", (unsigned long long)v->id,
+			(unsigned long long)v->nodes,
 			(unsigned long long)v->found_nodes);
 		err = fix_counts(ck, v, le64_to_cpu(v->map.owned));
 	}
