@@ -404,7 +404,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	checklab_free(lab);
+	if (lab)
+		checklab_free(lab);
 	return 0;
 }
 
