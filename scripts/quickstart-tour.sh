@@ -57,11 +57,17 @@ cleanup() {
 }
 
 start() {
+	local dep
+
 	trap cleanup EXIT
 	say "Loading the module" \
 		"It gives the machine one new device, /dev/layerblk-control, and a disk" \
 		"/dev/layerblkN for every volume in use."
 	if [ -n "${MODULE-}" ]; then
+		# insmod takes the file as it is; what it needs comes first.
+		for dep in $(modinfo -F depends "$MODULE" | tr , ' '); do
+			modprobe "$dep"
+		done
 		[ -d /sys/module/layerblk ] || run insmod "$MODULE"
 	else
 		run modprobe layerblk

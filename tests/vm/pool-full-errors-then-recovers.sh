@@ -7,7 +7,9 @@
 . "$TEST_REPO/tests/lib/pool.sh"
 
 expect_klog 'critical space allocation error, dev layerblk'
-expect_klog 'EXT4-fs warning \(device layerblk[0-9]+\): ext4_end_bio.*I/O error'
+expect_klog 'EXT4-fs (warning|error) \(device layerblk[0-9]+\)'
+expect_klog 'EXT4-fs \(layerblk[0-9]+\): (Remounting|previous I/O error|failed to convert)'
+expect_klog '(JBD2: )?Abort(ing|ed) journal'
 expect_klog 'Buffer I/O error on dev(ice)? layerblk'
 expect_klog 'JBD2: Detected IO errors while flushing file data on layerblk'
 expect_klog 'layerblk: .*(full|no space|low)'

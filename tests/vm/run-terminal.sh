@@ -13,13 +13,13 @@ layerctl image import "$T/tiny" >/dev/null
 
 cat >"$T/terminal.py" <<'PY'
 """Runs a command on a terminal of 33 by 99; types each line of its input when "$ " or what precedes "<<" is seen."""
-import fcntl, os, pty, select, struct, sys, termios, time
+import fcntl, os, pty, select, signal, struct, sys, termios, time
 pid, fd = pty.fork()
 if pid == 0:
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
     os.execvp(sys.argv[2], sys.argv[2:])
 typed = [part.split("<<") for part in sys.argv[1].split("|")] if sys.argv[1] else []
-seen, end = b"", time.time() + 100
+seen, end = b"", time.time() + 60
 while time.time() < end:
     if typed and typed[0][0].encode() in seen:
         os.write(fd, typed.pop(0)[1].encode().decode("unicode_escape").encode())
@@ -35,6 +35,9 @@ while time.time() < end:
         break
     seen += part
 sys.stdout.write(seen.decode())
+if time.time() >= end:
+    os.kill(pid, signal.SIGKILL)
+    sys.exit("in vain waited for %r" % typed[:1])
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 PY
 terminal() {
@@ -62,7 +65,7 @@ grep -qx 42 "$T/text" || fail "no answer"
 step "Ctrl-C goes to what runs inside, not to layerctl"
 # Only when the shell has begun to run the line does the terminal turn a Ctrl-C into a signal.
 # shellcheck disable=SC2016 # computed inside
-terminal '# <<echo $((40 + 2))go; sleep 100\n|42go<<\x03|# <<echo $((40 + 3))alive\n|43alive\r\n<<exit 6\n' \
+terminal '# <<echo $((40 + 2))go; sleep 100\n|42go<<\x03|# <<echo $((40 + 3))alive\n|43alive<<exit 6\n' \
 	layerctl run --rm -it tiny sh
 assert_eq "$STATUS" 6 "the exit status"
 
