@@ -12,11 +12,14 @@
 static struct checklab *lab;
 static unsigned int only_id;
 
+enum mend { MEND_NO, MEND_SOME, MEND_YES };
+
 static const struct {
 	unsigned int id;
 	const char *name;
+	enum mend mend;
 } ids[] = {
-#define FINDING(id, severity, name, what) { id, #name },
+#define FINDING(id, severity, name, mend, what) { id, #name, MEND_##mend },
 #include "findings.def"
 #undef FINDING
 };
@@ -95,13 +98,19 @@ static void test_every_id_has_a_case(void **state)
 	unsigned int i, f, k;
 
 	for (i = 0; i < ARRAY_SIZE(ids); i++) {
-		bool found = false;
+		unsigned int cases = 0, mended = 0;
 
 		for (f = 0; f < ARRAY_SIZE(families); f++)
-			for (k = 0; k < *families[f].count; k++)
-				found |= families[f].list[k].id == ids[i].id;
-		if (!found)
+			for (k = 0; k < *families[f].count; k++) {
+				const struct check_case *c = &families[f].list[k];
+
+				cases += c->id == ids[i].id;
+				mended += c->id == ids[i].id && c->fate == MENDED;
+			}
+		if (!cases)
 			fail_msg("LB-%04u %s: no case", ids[i].id, ids[i].name);
+		if (!mended != (ids[i].mend == MEND_NO))
+			fail_msg("LB-%04u %s: findings.def and the cases differ on repair", ids[i].id, ids[i].name);
 	}
 }
 
@@ -171,6 +180,10 @@ static void run_case(const struct check_case *c, struct verdict *v)
 	before = port_sim_clone(dev);
 	checklab_judge(dev, c->how, v);
 	told_as_expected(c, v);
+	/* What is promised is kept: see below. */
+	if (!v->sum.repairable != (c->fate == KEPT))
+		fail_msg("LB-%04u, %s: %llu findings are said to be repairable", c->id, c->what,
+			 (unsigned long long)v->sum.repairable);
 	dumps(dev);
 	if (!checklab_same(dev, before))
 		fail_msg("LB-%04u, %s: a check wrote", c->id, c->what);

@@ -22,7 +22,7 @@ enum lbck_severity {
 #define LBCK_TEXT	400
 
 struct lbck_finding {
-	unsigned int id;	/* 1301 is LB-1301; never reused, see findings.def */
+	unsigned int id;	/* 102 is LB-0102; never reused, see findings.def */
 	enum lbck_severity severity;
 	const char *name;	/* its name in findings.def */
 	const char *what;	/* what it means, one line */

@@ -15,7 +15,7 @@
 #include "ref.h"
 
 enum ck_id {
-#define FINDING(id, severity, name, what) LBCK_##name = id,
+#define FINDING(id, severity, name, mend, what) LBCK_##name = id,
 #include "findings.def"
 #undef FINDING
 };

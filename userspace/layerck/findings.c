@@ -10,7 +10,7 @@ static const struct {
 	enum lbck_severity severity;
 	const char *name, *what;
 } rows[] = {
-#define FINDING(id, severity, name, what) { id, LBCK_##severity, #name, what },
+#define FINDING(id, severity, name, mend, what) { id, LBCK_##severity, #name, what },
 #include "findings.def"
 #undef FINDING
 };
