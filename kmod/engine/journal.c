@@ -4,8 +4,10 @@
  *
  * One batch is written at a time, by whoever holds write_mutex; those who come meanwhile queue up and are served together by the next
  * batch. A batch takes every dirty entry of the volumes that asked, from the sealed memtable first, then from the active one (so that an
- * older entry never follows a newer one), and the requests' records. Its first record carries PREFLUSH, so the data that the entries
- * name is durable before any of them; every record carries FUA; replay believes a record only when all before it are intact.
+ * older entry never follows a newer one). Before them come the requests' records: a volume can be found, opened and
+ * written to before the record that makes it is durable. The first record carries PREFLUSH, so the data that the entries
+ * name is durable before any of them; every record carries FUA; replay believes a record only when all before it are
+ * intact.
  *
  * Positions count blocks without wrapping (vpos); the ring's block is vpos modulo its size. A batch's place is reserved in one hold of pool->lock,
  * the same lock under which the seal takes its mark: no entry of a later generation lies before the mark. When the ring has no
@@ -295,13 +297,13 @@ static int collect_all(struct lb_batch *b, struct lb_list *vols, struct lb_list 
 	struct lb_vol *v;
 	int err = 0;
 
-	lb_list_for_each_entry(v, vols, batch_link) {
-		err = collect_volume(b, v);
+	lb_list_for_each_entry(tx, txs, link) {
+		err = collect_tx(b, tx);
 		if (err)
 			return err;
 	}
-	lb_list_for_each_entry(tx, txs, link) {
-		err = collect_tx(b, tx);
+	lb_list_for_each_entry(v, vols, batch_link) {
+		err = collect_volume(b, v);
 		if (err)
 			return err;
 	}
