@@ -82,6 +82,7 @@ static int seal(struct commit *c)
 		p->catalog.charge = 0;
 		p->catalog.items = 0;
 		fresh = NULL;
+		p->cut_made = c->cut ? c->cut->made : 0;
 		seal_volumes(p);
 		if (c->cut && c->cut->sealed)
 			c->cut->sealed(p, c->cut);
@@ -92,19 +93,55 @@ static int seal(struct commit *c)
 	return err;
 }
 
+/* The cut's volume with its I/O held; NULL when it is not open. Until hold_end() it stays open, or is not opened. */
+static struct lb_vol *hold_begin(struct lb_pool *p, u64 id)
+{
+	struct lb_vol *v;
+
+	port_mutex_lock(&p->catalog.mutex);
+	v = lb_vol_lookup(p, id);
+	if (v && v->open)
+		WRITE_ONCE(v->held, true);
+	else
+		v = NULL;
+	p->cut_held = id;
+	port_mutex_unlock(&p->catalog.mutex);
+	if (v && v->vol_host && p->ops->vol_hold)
+		p->ops->vol_hold(p->host, v->vol_host);
+	return v;
+}
+
+static void hold_end(struct lb_pool *p, struct lb_vol *v)
+{
+	if (v->vol_host && p->ops->vol_resume)
+		p->ops->vol_resume(p->host, v->vol_host);
+	/* Within the mutex: who closes it takes that before it frees it. */
+	port_mutex_lock(&p->catalog.mutex);
+	WRITE_ONCE(v->held, false);
+	port_wake_all(&v->wait);
+	port_mutex_unlock(&p->catalog.mutex);
+}
+
+static void cut_forget(struct lb_pool *p)
+{
+	port_mutex_assert_held(&p->catalog.mutex);
+	p->cut_held = p->cut_made = 0;
+}
+
 /* Seal, with the I/O of the cut's volume held around it. */
 static int seal_held(struct commit *c)
 {
 	struct lb_pool *p = c->p;
-	struct lb_vol *v = c->cut && c->cut->hold ? lb_vol_lookup(p, c->cut->hold) : NULL;
-	void *vol_host = v && v->open ? v->vol_host : NULL;
-	int err;
+	struct lb_vol *v = c->cut && c->cut->hold ? hold_begin(p, c->cut->hold) : NULL;
+	int err = seal(c);
 
-	if (vol_host && p->ops->vol_hold)
-		p->ops->vol_hold(p->host, vol_host);
-	err = seal(c);
-	if (vol_host && p->ops->vol_resume)
-		p->ops->vol_resume(p->host, vol_host);
+	if (v)
+		hold_end(p, v);
+	if (err) {
+		port_mutex_lock(&p->catalog.mutex);
+		cut_forget(p);
+		port_mutex_unlock(&p->catalog.mutex);
+	}
 	return err;
 }
 
@@ -358,6 +395,7 @@ static void publish(struct commit *c)
 	p->catalog.sealed_charge = 0;
 	publish_volumes(p);
 	lb_maintain_publish(p);
+	cut_forget(p);
 	unload_idle(p);
 	memcpy(p->sb, c->sb, sizeof(*p->sb));
 	flags = port_spin_lock(&p->lock);

@@ -205,9 +205,13 @@ int lb_diff(struct lb_pool *pool, u64 a, u64 b, u64 *cursor, struct lb_diff_rang
 
 /* ------------------------------------------------------------------ open volumes: I/O */
 
-/* Open for I/O (activation). -ENOENT, -EBUSY already open, -EINVAL hidden. vol_host is given back in host callbacks. Sleeps. */
+/*
+ * Open for I/O (activation). -ENOENT, -EBUSY already open, -EINVAL hidden, -EIO the pool failed while the volume was
+ * being cut. vol_host is given back in host callbacks. Sleeps; waits for a commit that is about this volume.
+ */
 int lb_vol_open(struct lb_pool *pool, u64 id, void *vol_host, struct lb_vol **out);
-void lb_vol_close(struct lb_vol *vol);		/* no I/O in flight. Sleeps. Unflushed mappings stay pending in the pool. */
+/* No I/O in flight. Sleeps; waits for the vol_resume after a vol_hold. Unflushed mappings stay pending in the pool. */
+void lb_vol_close(struct lb_vol *vol);
 u64 lb_vol_id(const struct lb_vol *vol);
 u64 lb_vol_blocks(const struct lb_vol *vol);	/* size */
 bool lb_vol_writable(const struct lb_vol *vol);	/* neither frozen nor in a read-only pool */

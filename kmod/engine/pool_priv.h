@@ -38,7 +38,8 @@ struct lb_vol {
 	struct lb_list want_link;	/* journal->want */
 	struct lb_list batch_link;	/* the journal batch being written */
 	void *vol_host;
-	bool open;			/* pool->lock */
+	bool open;			/* changed with catalog.mutex and pool->lock */
+	bool held;			/* between vol_hold and vol_resume: not to be closed; catalog.mutex */
 	bool on_dirty;			/* pool->lock */
 	bool on_sealed;			/* pool->lock */
 	bool on_want;			/* pool->lock */
@@ -196,6 +197,7 @@ struct lb_pool {
 	u64 maintain_due_ns;
 	u64 unmap_due_ns;		/* unmapped blocks wait for a commit to become free; 0: none */
 	struct lb_list moved;		/* collapse steps of the commit under way, to be published */
+	u64 cut_held, cut_made;		/* the cut's volumes in the commit under way; catalog.mutex */
 	u64 removed;			/* volumes that the commit under way removes */
 	u64 delete_reserve;
 	unsigned int step_budget;	/* leaves that maintenance works on in one commit */
@@ -278,6 +280,7 @@ int lb_journal_replay(struct lb_pool *p);
 /* commit.c */
 struct lb_cut {				/* what a request does at the instant of a seal */
 	u64 hold;			/* the volume whose I/O is held around the instant, if it is open; 0: none */
+	u64 made;			/* set by prepare: a volume that this commit makes; 0: none */
 	/* with catalog.mutex held, before the seal: validate and fill l; 0 or the request's error (then nothing is sealed) */
 	int (*prepare)(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l);
 	void (*sealed)(struct lb_pool *p, struct lb_cut *cut);		/* after it, catalog.mutex held: adjust volumes in memory */

@@ -321,6 +321,7 @@ static int snap_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist 
 	if (!err)
 		err = lb_request_charge(p, l->count + 1, false);
 	if (!err) {
+		cut->made = r->other;
 		p->next_volume++;
 		p->visible_count++;
 	}

@@ -160,14 +160,55 @@ void lb_vol_free_all(struct lb_pool *p)
 
 /* ------------------------------------------------------------------ open and close */
 
+/*
+ * Is what the catalog says of the volume neither what was nor what will be, for the commit under way makes it or
+ * changes whose its blocks are? One that is in memory is told when the commit is published; one that comes later has
+ * to wait.
+ */
+static bool vol_in_transit(struct lb_pool *p, u64 id)
+{
+	const struct lb_moved *m;
+
+	port_mutex_assert_held(&p->catalog.mutex);
+	if (p->cut_made == id)
+		return true;
+	lb_list_for_each_entry(m, &p->moved, link)
+		if (m->vol == id)
+			return true;
+	return false;
+}
+
+/* lb_vol_load() for one who will do I/O. Returns with catalog.mutex held in any case. */
+static struct lb_vol *vol_load_settled(struct lb_pool *p, u64 id, int *err)
+{
+	struct lb_vol *v;
+
+	*err = -ENOENT;
+	for (;;) {
+		port_mutex_lock(&p->catalog.mutex);
+		if (!id)
+			return NULL;
+		v = lb_vol_lookup(p, id);
+		/* Of a volume that is being cut nobody holds the I/O that would begin now. */
+		if ((v && v->open) || (p->cut_held != id && (v || !vol_in_transit(p, id))))
+			return lb_vol_load(p, id, err);
+		if (READ_ONCE(p->failed)) {
+			*err = -EIO;
+			return NULL;
+		}
+		port_mutex_unlock(&p->catalog.mutex);
+		port_mutex_lock(&p->commit_mutex);
+		port_mutex_unlock(&p->commit_mutex);
+	}
+}
+
 int lb_vol_open(struct lb_pool *p, u64 id, void *vol_host, struct lb_vol **out)
 {
 	struct lb_vol *v;
 	unsigned long flags;
 	int err;
 
-	port_mutex_lock(&p->catalog.mutex);
-	v = lb_vol_load(p, id, &err);
+	v = vol_load_settled(p, id, &err);
 	if (v && v->deleted) {
 		lb_vol_unload_idle(v);
 		err = -EINVAL;
@@ -193,6 +234,11 @@ void lb_vol_close(struct lb_vol *v)
 
 	/* The commit looks at idle volumes under catalog.mutex as well. */
 	port_mutex_lock(&p->catalog.mutex);
+	while (v->held) {
+		port_mutex_unlock(&p->catalog.mutex);
+		port_wait_event(&v->wait, !READ_ONCE(v->held));
+		port_mutex_lock(&p->catalog.mutex);
+	}
 	flags = port_spin_lock(&p->lock);
 	v->open = false;
 	port_spin_unlock(&p->lock, flags);
