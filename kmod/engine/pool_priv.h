@@ -8,6 +8,7 @@
  *   catalog.mutex         the catalog overlay, requests, and the instant of the seal
  *   vol->lock             a volume's memtables, its view of the tree, its block locks (spin)
  *   pool->lock            the volume hash, the dirty list, room rounds, journal positions (spin)
+ * Within pool->gate nobody waits for a mutex but catalog.mutex: a commit may wait until all readers have left.
  *
  * A lookup takes vol->lock once and gets one consistent view: both memtables and the root, origin and cursor that go with them. The tree under
  * that root is then read without a lock; pool->gate keeps its blocks from being reused meanwhile.

@@ -5,6 +5,9 @@
  *
  * It runs in the commit work's context in steps, and gives way whenever a commit is due. A volume's nodes that are an ancestor's are left to the
  * ancestor. The place reached in a volume is a key: after an interruption subtrees that end at or below it are skipped unread.
+ *
+ * The catalog, the region table and the bitmaps are read under commit_mutex, volumes' trees in the gate. The gate is
+ * entered with commit_mutex held and never the other way round: a commit may wait until all readers have left.
  */
 #include "pool_priv.h"
 
@@ -87,15 +90,21 @@ static int scrub_tree(struct lb_pool *p, const struct lb_ref *root, u8 kind, u64
 	return root->addr ? lb_tree_walk(p->cache, root, kind, &ops, &s) : 0;
 }
 
-/* The next volume with what is to be scrubbed of it; -ENOENT at the end. */
-static int volume_root(struct lb_pool *p, u64 id, struct lb_ref *root, u64 *origin)
+/*
+ * What is to be scrubbed of a volume; -ENOENT nothing. No commit runs meanwhile: its records name nodes that are not
+ * written yet. The caller, being in the gate on return, keeps what it is given.
+ */
+static int volume_root(struct lb_pool *p, u64 id, struct lb_ref *root, u64 *origin, int *idx)
 {
 	struct lb_map_record m;
 	int err;
 
+	port_mutex_lock(&p->commit_mutex);
+	*idx = port_gate_enter(&p->gate);
 	port_mutex_lock(&p->catalog.mutex);
 	err = lb_cat_map(p, LB_CAT_ALL, id, &m);
 	port_mutex_unlock(&p->catalog.mutex);
+	port_mutex_unlock(&p->commit_mutex);
 	if (err)
 		return err;
 	*root = lb_ref_decode(&m.root);
@@ -109,7 +118,7 @@ static int step_volumes(struct lb_pool *p)
 	struct lb_scrub *s = &p->scrub;
 	struct lb_ref root;
 	u64 origin;
-	int err;
+	int err, idx;
 
 	if (!s->vol) {
 		err = lb_vol_next(p, 0, false, &s->vol);
@@ -117,9 +126,10 @@ static int step_volumes(struct lb_pool *p)
 			return err;
 		s->key = 0;
 	}
-	err = volume_root(p, s->vol, &root, &origin);
+	err = volume_root(p, s->vol, &root, &origin, &idx);
 	if (!err)
 		err = scrub_tree(p, &root, LB_TREE_MAP, origin, 4096);
+	port_gate_leave(&p->gate, idx);
 	if (err == -EINTR)
 		return 0;
 	s->key = 0;
@@ -175,11 +185,9 @@ static int step(struct lb_pool *p)
 
 void lb_scrub_step(struct lb_pool *p)
 {
-	int idx = port_gate_enter(&p->gate);
 	int err = step(p);
 	unsigned long flags;
 
-	port_gate_leave(&p->gate, idx);
 	if (!err || !lb_scrub_due(p))
 		return;
 	flags = port_spin_lock(&p->lock);

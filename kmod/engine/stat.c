@@ -155,8 +155,11 @@ int lb_vol_stat(struct lb_pool *p, u64 id, bool count_mapped, struct lb_vol_stat
 		lb_pool_commit(p);
 	memset(st, 0, sizeof(*st));
 	st->id = id;
-	if (count_mapped)
+	/* A commit under way has records that name nodes which are not written yet: let none run meanwhile. */
+	if (count_mapped) {
+		port_mutex_lock(&p->commit_mutex);
 		idx = port_gate_enter(&p->gate);
+	}
 	port_mutex_lock(&p->catalog.mutex);
 	err = lb_cat_vol(p, LB_CAT_ALL, id, &v);
 	if (!err)
@@ -168,6 +171,8 @@ int lb_vol_stat(struct lb_pool *p, u64 id, bool count_mapped, struct lb_vol_stat
 		st->children = children;
 	}
 	port_mutex_unlock(&p->catalog.mutex);
+	if (count_mapped)
+		port_mutex_unlock(&p->commit_mutex);
 	if (!err && count_mapped)
 		err = count_map(p, &m, &count);
 	if (count_mapped)

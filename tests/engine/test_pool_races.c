@@ -148,9 +148,19 @@ static void run_snapshot(struct job *job)
 	job->err = lb_vol_snapshot(job->pl->pool, job->id, name_of("s"), false, 0, NULL, &job->found);
 }
 
+static void run_commit(struct job *job)
+{
+	job->err = lb_pool_commit(job->pl->pool);
+}
+
 static void run_work(struct job *job)
 {
 	lb_work_commit(job->pl->pool);
+}
+
+static void run_gate_sync(struct job *job)
+{
+	port_gate_sync(&job->pl->pool->gate);
 }
 
 static void run_close(struct job *job)
@@ -323,6 +333,67 @@ static void a_volume_opened_while_its_parent_goes_into_it(void **state)
 	pl_free(pl);
 }
 
+/* ------------------------------------------------------------------ scrub and commits */
+
+/* Nodes of a commit under way are not on the disk yet: a scrub does not look for them there. */
+static void a_scrub_does_not_meet_what_is_not_written_yet(void **state)
+{
+	struct poollab *pl = pl_new(POOL_BLOCKS);
+	struct job commit = { .pl = pl, .run = run_commit, .op = PORT_SIM_READ }, scrub = { .pl = pl, .run = run_work };
+	struct lb_pool_stat st;
+	struct disk *v, *w;
+	u64 root;
+
+	(void)state;
+	v = dirty_volume(pl, "v", 1, &root);
+	w = dirty_volume(pl, "w", 3, &root);
+	pl_settle(pl);
+	/* The first of them has been merged when the second is read. */
+	assert_ok(disk_discard(v, 20, 1));
+	assert_ok(disk_discard(w, 20, 1));
+	commit.block = lb_vol_lookup(pl->pool, w->id)->root.addr;
+	lb_cache_shrink(pl->pool, ~0ull);
+	job_start_to_stop(&commit);
+	assert_ok(lb_pool_scrub(pl->pool, true));
+	pl->pool->scrub.phase = 3;		/* it has come to the volumes */
+	job_start(&scrub);
+	stop_release();
+	job_join(&commit);
+	job_join(&scrub);
+	st = pl_pool_stat(pl);
+	assert_int_equal(st.scrub_state, 2);
+	assert_int_equal(st.scrub_errors, 0);
+	pl_close(v);
+	pl_close(w);
+	pl_free(pl);
+}
+
+/* While it waits for a commit, a scrub is no reader: that commit may have to wait until all readers have left. */
+static void a_scrub_that_waits_for_a_commit_is_no_reader(void **state)
+{
+	struct poollab *pl = pl_new(POOL_BLOCKS);
+	struct job commit = { .pl = pl, .run = run_commit, .op = PORT_SIM_FLUSH };
+	struct job scrub = { .pl = pl, .run = run_work };
+	struct job sync = { .pl = pl, .run = run_gate_sync };
+	bool passed;
+
+	(void)state;
+	pl_fill(pl, pl_create(pl, "v", 100), 0, 100, 1);
+	job_start_to_stop(&commit);
+	assert_ok(lb_pool_scrub(pl->pool, true));
+	job_start(&scrub);
+	assert_false(job_done(&scrub));
+	job_start(&sync);
+	passed = job_done(&sync);
+	stop_release();
+	job_join(&commit);
+	job_join(&scrub);
+	job_join(&sync);
+	assert_true(passed);
+	assert_int_equal(pl_pool_stat(pl).scrub_errors, 0);
+	pl_free(pl);
+}
+
 /* ------------------------------------------------------------------ closing */
 
 /* A request holds the volume's I/O by its host: the volume is not closed before the host has been told to let it go. */
@@ -365,6 +436,8 @@ int main(void)
 		cmocka_unit_test(a_snapshot_opened_while_its_commit_runs),
 		cmocka_unit_test(a_volume_opened_while_its_snapshot_is_made),
 		cmocka_unit_test(a_volume_opened_while_its_parent_goes_into_it),
+		cmocka_unit_test(a_scrub_does_not_meet_what_is_not_written_yet),
+		cmocka_unit_test(a_scrub_that_waits_for_a_commit_is_no_reader),
 		cmocka_unit_test(a_volume_is_not_closed_while_it_is_held),
 	};
 
