@@ -685,7 +685,18 @@ int lb_vol_remove(struct lb_pool *p, u64 id, bool if_no_children, const struct l
 
 /* ------------------------------------------------------------------ set */
 
-static int stage_set(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, const struct lb_tx *tx, struct lb_vol_full *v, struct lb_kvlist *l)
+/* -EAGAIN: it takes a cut. */
+static int check_resize(const struct lb_vol_change *ch, u64 old, bool cut)
+{
+	if (!size_ok(ch->size_blocks))
+		return -EINVAL;
+	if (ch->size_blocks >= old || cut)
+		return 0;
+	return ch->set & LB_SET_SHRINK ? -EAGAIN : -EINVAL;
+}
+
+static int stage_set(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, const struct lb_tx *tx, bool cut,
+		     struct lb_vol_full *v, struct lb_kvlist *l)
 {
 	int err = 0;
 
@@ -693,6 +704,8 @@ static int stage_set(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, 
 		err = get_live(p, id, v);
 		if (!err && v->rec.frozen && (ch->set & (LB_SET_SIZE | LB_SET_QUOTA)))
 			err = -EROFS;
+		if (!err && (ch->set & LB_SET_SIZE))
+			err = check_resize(ch, le64_to_cpu(v->rec.size_blocks), cut);
 		if (!err && (ch->set & LB_SET_NAME))
 			err = check_name(ch->name);
 		if (!err && (ch->set & LB_SET_NAME))
@@ -711,16 +724,24 @@ static int stage_set(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, 
 	return err;
 }
 
-static void set_in_memory(struct lb_pool *p, u64 id, const struct lb_vol_change *ch)
+/* A volume in memory gets what the catalog says now: of two requests that meet, the later one's. */
+static void set_in_memory(struct lb_pool *p, u64 id, bool resized)
 {
-	struct lb_vol *v = lb_vol_lookup(p, id);
+	struct lb_vol_full rec;
+	unsigned long flags;
+	struct lb_vol *v;
 
-	if (!v)
-		return;
-	if (ch->set & LB_SET_SIZE)
-		WRITE_ONCE(v->size_blocks, ch->size_blocks);
-	if (ch->set & LB_SET_QUOTA)
-		WRITE_ONCE(v->quota, ch->quota);
+	port_mutex_lock(&p->catalog.mutex);
+	v = lb_vol_lookup(p, id);
+	if (v && !get_live(p, id, &rec)) {
+		flags = port_spin_lock(&v->lock);
+		WRITE_ONCE(v->size_blocks, le64_to_cpu(rec.rec.size_blocks));
+		v->quota = le64_to_cpu(rec.rec.quota_blocks);
+		port_spin_unlock(&v->lock, flags);
+		if (resized && v->open && p->ops->vol_resized)
+			p->ops->vol_resized(p->host, v->vol_host, v->size_blocks);
+	}
+	port_mutex_unlock(&p->catalog.mutex);
 }
 
 static int set_by_journal(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, const struct lb_tx *tx)
@@ -731,7 +752,7 @@ static int set_by_journal(struct lb_pool *p, u64 id, const struct lb_vol_change 
 
 	lb_kvlist_init(&l);
 	port_mutex_lock(&p->catalog.mutex);
-	err = stage_set(p, id, ch, tx, &v, &l);
+	err = stage_set(p, id, ch, tx, false, &v, &l);
 	if (!err && l.count)
 		err = lb_request_charge(p, l.count, false);
 	if (err || !l.count)
@@ -756,7 +777,7 @@ static int shrink_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlis
 	unsigned long flags;
 	struct lb_vol *vol;
 	unsigned int i;
-	int err = stage_set(p, r->id, r->ch, r->tx, &v, l);
+	int err = stage_set(p, r->id, r->ch, r->tx, true, &v, l);
 
 	if (!err)
 		err = lb_request_charge(p, l->count, true);
@@ -772,7 +793,7 @@ static int shrink_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlis
 	}
 	flags = port_spin_lock(&vol->lock);
 	lb_vol_insert(vol, r->ch->size_blocks, LB_LBLK_MAX + 1 - r->ch->size_blocks, LB_PBLK_HOLE, true, r->nodes, 0);
-	vol->size_blocks = r->ch->size_blocks;
+	WRITE_ONCE(vol->size_blocks, r->ch->size_blocks);
 	port_spin_unlock(&vol->lock, flags);
 	return 0;
 }
@@ -792,38 +813,23 @@ static int shrink(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, con
 int lb_vol_set(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, const struct lb_tx *tx)
 {
 	static const struct lb_vol_change none;
-	struct lb_vol_full v;
-	struct lb_vol *vol;
-	u64 old = 0;
 	int err = lb_pool_check_writable(p);
 
 	if (!ch || !id)
 		ch = &none;
-	if (!err && (ch->set & LB_SET_SIZE)) {
-		port_mutex_lock(&p->catalog.mutex);
-		err = get_live(p, id, &v);
-		port_mutex_unlock(&p->catalog.mutex);
-		old = err ? 0 : le64_to_cpu(v.rec.size_blocks);
-		if (!err && (!size_ok(ch->size_blocks) || (ch->size_blocks < old && !(ch->set & LB_SET_SHRINK))))
-			err = -EINVAL;
-	}
 	if (err)
 		return err;
-	if ((ch->set & LB_SET_SIZE) && ch->size_blocks < old) {
-		err = shrink(p, id, ch, tx);
-	} else {
+	err = set_by_journal(p, id, ch, tx);
+	if (err == -ENOSPC) {
+		request_make_room(p);
 		err = set_by_journal(p, id, ch, tx);
-		if (err == -ENOSPC) {
-			request_make_room(p);
-			err = set_by_journal(p, id, ch, tx);
-		}
 	}
+	if (err == -EAGAIN)
+		err = shrink(p, id, ch, tx);
 	if (err)
 		return err;
-	set_in_memory(p, id, ch);
-	vol = lb_vol_lookup(p, id);
-	if ((ch->set & LB_SET_SIZE) && vol && vol->open && p->ops->vol_resized)
-		p->ops->vol_resized(p->host, vol->vol_host, ch->size_blocks);
+	if (ch->set & (LB_SET_SIZE | LB_SET_QUOTA))
+		set_in_memory(p, id, ch->set & LB_SET_SIZE);
 	if (id)
 		lb_pool_event(p, LB_EV_VOL_CHANGE, id, 0, NULL);
 	return 0;
