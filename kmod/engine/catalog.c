@@ -147,7 +147,7 @@ int lb_cat_vol(struct lb_pool *p, unsigned int view, u64 id, struct lb_vol_full 
 	name_len = le16_to_cpu(v->rec.name_len);
 	if (len < sizeof(v->rec) || name_len > 255 || len != sizeof(v->rec) + name_len || le64_to_cpu(v->rec.id) != id)
 		return -EUCLEAN;
-	return 0;
+	return lb_size_ok(le64_to_cpu(v->rec.size_blocks)) ? 0 : -EUCLEAN;
 }
 
 int lb_cat_map(struct lb_pool *p, unsigned int view, u64 id, struct lb_map_record *m)

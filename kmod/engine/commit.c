@@ -27,6 +27,7 @@ struct commit {
 	struct lb_merge_result catalog;
 	struct lb_space_root space_root;
 	struct lb_super *sb;
+	bool super_tried;
 	struct lb_freed *freed;
 };
 
@@ -40,6 +41,12 @@ static void seal_volumes(struct lb_pool *p)
 	lb_list_for_each_entry_safe(v, next, &p->dirty, dirty_link) {
 		lb_list_del(&v->dirty_link);
 		v->on_dirty = false;
+		/*
+		 * Here since between the two loops of the last seal, with an entry that went with that one: nothing has come
+		 * since. What comes now belongs to the next generation, and notes the volume again.
+		 */
+		if (!lb_vol_active(v)->gen)
+			continue;
 		v->on_sealed = true;
 		lb_list_add_tail(&v->seal_link, &p->sealed);
 	}
@@ -75,6 +82,8 @@ static int seal(struct commit *c)
 	if (!err)
 		err = lb_kvtable_apply(p->catalog.active, &l);
 	if (!err) {
+		if (c->cut && c->cut->apply)
+			c->cut->apply(p, c->cut);
 		c->gen = p->active_gen;
 		p->catalog.sealed = p->catalog.active;
 		p->catalog.active = fresh;
@@ -83,6 +92,7 @@ static int seal(struct commit *c)
 		p->catalog.items = 0;
 		fresh = NULL;
 		p->cut_made = c->cut ? c->cut->made : 0;
+		p->cut_pending = c->cut;
 		seal_volumes(p);
 		if (c->cut && c->cut->sealed)
 			c->cut->sealed(p, c->cut);
@@ -126,6 +136,7 @@ static void cut_forget(struct lb_pool *p)
 {
 	port_mutex_assert_held(&p->catalog.mutex);
 	p->cut_held = p->cut_made = 0;
+	p->cut_pending = false;
 }
 
 /* Seal, with the I/O of the cut's volume held around it. */
@@ -326,6 +337,7 @@ static int merge_and_write(struct commit *c)
 		return err;
 	fill_super(c);
 	p->super_writes++;
+	c->super_tried = true;
 	return lb_super_write(p->dev, c->sb, c->gen);
 }
 
@@ -468,10 +480,12 @@ static int commit_sealed(struct commit *c)
 		lb_tree_writer_done(&c->w);
 		return 0;
 	}
+	/* First of all: whoever gets a block from here on finds that nothing may be written to it any more. */
+	lb_pool_fail(c->p, err, "committing");
 	if (c->w_ready)
 		lb_tree_writer_abort(&c->w);
-	lb_space_commit_abort(c->p->space);
-	lb_pool_fail(c->p, err, "committing");
+	/* One copy of the superblock may be durable though the other failed: then all that it reaches is in use. */
+	lb_space_commit_abort(c->p->space, c->super_tried);
 	return err;
 }
 

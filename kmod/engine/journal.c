@@ -310,15 +310,16 @@ static int collect_all(struct lb_batch *b, struct lb_list *vols, struct lb_list 
 	return 0;
 }
 
-static void batch_finish(struct lb_pool *p, struct lb_list *vols, struct lb_list *txs, u64 ticket)
+static void batch_finish(struct lb_pool *p, struct lb_list *vols, struct lb_list *txs, u64 ticket, int err)
 {
 	struct lb_journal_tx *tx, *next_tx;
 	struct lb_vol *v, *next;
 	unsigned long flags;
 
 	lb_list_for_each_entry_safe(v, next, vols, batch_link) {
+		/* After a failure what was collected is clean and yet not durable: nobody may take it for that. */
 		flags = port_spin_lock(&v->lock);
-		v->journal_busy = false;
+		v->journal_busy = err != 0;
 		port_spin_unlock(&v->lock, flags);
 		flags = port_spin_lock(&p->lock);
 		lb_list_del(&v->batch_link);
@@ -330,6 +331,22 @@ static void batch_finish(struct lb_pool *p, struct lb_list *vols, struct lb_list
 	flags = port_spin_lock(&p->lock);
 	p->journal.done = ticket;
 	port_spin_unlock(&p->lock, flags);
+}
+
+static int batch_run(struct lb_pool *p, struct lb_batch *b, struct lb_list *vols, struct lb_list *txs)
+{
+	int err = collect_all(b, vols, txs);
+
+	p->flushes++;	/* write_mutex; a commit's is counted by the commit */
+	if (err == -ENOMEM)
+		err = lb_commit(p, NULL);
+	else if (!err && lb_list_empty(&b->records))
+		err = port_flush(p->dev);
+	else if (!err)
+		err = batch_write(p, b);
+	if (err)
+		lb_pool_fail(p, err, "writing the journal");
+	return err;
 }
 
 static int journal_run(struct lb_pool *p)
@@ -357,17 +374,12 @@ static int journal_run(struct lb_pool *p)
 	lb_list_splice_tail_init(&j->txs, &txs);
 	port_spin_unlock(&p->lock, flags);
 
-	p->flushes++;	/* write_mutex; a commit's is counted by the commit */
-	err = collect_all(&b, &vols, &txs);
-	if (err == -ENOMEM)
-		err = lb_commit(p, NULL);
-	else if (!err && lb_list_empty(&b.records))
-		err = port_flush(p->dev);
-	else if (!err)
-		err = batch_write(p, &b);
-	if (err)
-		lb_pool_fail(p, err, "writing the journal");
-	batch_finish(p, &vols, &txs, ticket);
+	/*
+	 * After a failed write the chain of records has ended: nothing behind it counts, and what that batch had taken is
+	 * clean. Those who queued up meanwhile must not be told that it is durable.
+	 */
+	err = READ_ONCE(p->failed) ? -EIO : batch_run(p, &b, &vols, &txs);
+	batch_finish(p, &vols, &txs, ticket, err);
 	batch_free(&b);
 	return err;
 }
@@ -396,15 +408,12 @@ void lb_journal_tx_queue(struct lb_pool *p, struct lb_journal_tx *tx, u64 *ticke
 
 bool lb_flush_needed(struct lb_vol *v)
 {
-	unsigned long flags;
-	bool needed;
+	unsigned long flags = port_spin_lock(&v->lock);
+	bool needed = v->mt[0].dirty || v->mt[1].dirty || v->journal_busy;
 
-	if (READ_ONCE(v->pool->failed))
-		return true;
-	flags = port_spin_lock(&v->lock);
-	needed = v->mt[0].dirty || v->mt[1].dirty || v->journal_busy;
 	port_spin_unlock(&v->lock, flags);
-	return needed;
+	/* In this order: a pool that fails after the look has left journal_busy set. */
+	return needed || READ_ONCE(v->pool->failed);
 }
 
 int lb_flush(struct lb_vol *v)

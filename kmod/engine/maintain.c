@@ -30,6 +30,20 @@ int lb_hidden_add(struct lb_pool *p, u64 id)
 	return 0;
 }
 
+void lb_hidden_drop(struct lb_pool *p, u64 id)
+{
+	struct lb_hidden *h;
+
+	lb_list_for_each_entry(h, &p->hidden, link) {
+		if (h->id == id) {
+			lb_list_del(&h->link);
+			port_free(h);
+			p->hidden_count--;
+			return;
+		}
+	}
+}
+
 void lb_hidden_free_all(struct lb_pool *p)
 {
 	struct lb_hidden *h, *next;
@@ -114,7 +128,7 @@ static int free_step(struct lb_pool *p, struct lb_tree_writer *w, struct lb_hidd
 
 /* ------------------------------------------------------------------ one child: collapse */
 
-static int note_moved(struct lb_pool *p, u64 vol, const struct lb_map_record *m, bool done, s64 owned)
+static int note_moved(struct lb_pool *p, u64 vol, const struct lb_map_record *m, bool done)
 {
 	struct lb_moved *mv = port_alloc(sizeof(*mv), PORT_WAIT);
 
@@ -125,7 +139,7 @@ static int note_moved(struct lb_pool *p, u64 vol, const struct lb_map_record *m,
 	mv->origin = le64_to_cpu(m->origin);
 	mv->low_origin = le64_to_cpu(m->low_origin);
 	mv->cursor = le64_to_cpu(m->cursor);
-	mv->owned = owned;
+	mv->owned = (s64)le64_to_cpu(m->owned);
 	lb_list_add_tail(&mv->link, &p->moved);
 	return 0;
 }
@@ -160,7 +174,6 @@ static int collapse_step(struct lb_pool *p, struct lb_tree_writer *w, struct lb_
 	struct lb_ref root = lb_ref_decode(&m->root), child_root;
 	struct lb_map_record child;
 	u64 cursor, freed = 0;
-	s64 moved = 0;
 	int err = lb_cat_map(p, LB_CAT_SEALED, child_id, &child);
 
 	if (err)
@@ -178,7 +191,6 @@ static int collapse_step(struct lb_pool *p, struct lb_tree_writer *w, struct lb_
 	h->owned = le64_to_cpu(m->owned);
 	*done = cursor == ~0ULL;
 	if (*done) {
-		moved = (s64)le64_to_cpu(m->owned);
 		err = collapse_finish(p, h->id, m, child_id, &child);
 	} else {
 		child.cursor = cpu_to_le64(cursor);
@@ -188,7 +200,7 @@ static int collapse_step(struct lb_pool *p, struct lb_tree_writer *w, struct lb_
 	if (!err)
 		err = put_map(p, child_id, &child);
 	if (!err)
-		err = note_moved(p, child_id, &child, *done, moved);
+		err = note_moved(p, child_id, &child, *done);
 	return err;
 }
 
@@ -301,7 +313,8 @@ void lb_maintain_publish(struct lb_pool *p)
 			v->owner.origin = m->origin;
 			v->owner.low_origin = m->low_origin;
 			v->owner.cursor = m->cursor;
-			v->owned += m->owned;
+			/* As the record has it, with this commit's merge: it may have been loaded from that very record. */
+			v->owned = m->owned;
 			port_spin_unlock(&v->lock, flags);
 		}
 		lb_list_del(&m->link);

@@ -298,6 +298,19 @@ static int open_read_super(struct lb_pool *p, unsigned int flags, bool *mend)
 	return 0;
 }
 
+/*
+ * A new epoch, so that no record written before is ever taken for one of this life. A forced fall-back does not know what
+ * epoch the life that it gives up had.
+ */
+static u64 epoch_step(unsigned int flags)
+{
+	u32 jump = 0;
+
+	if (flags & LB_POOL_OPEN_FALLBACK)
+		port_random(&jump, sizeof(jump));
+	return 1 + (u64)jump;
+}
+
 int lb_pool_open(struct port_dev *dev, unsigned int flags, const struct lb_host_ops *ops, void *host, struct lb_pool **out)
 {
 	struct lb_pool *p = pool_alloc(dev, ops, host);
@@ -314,11 +327,11 @@ int lb_pool_open(struct port_dev *dev, unsigned int flags, const struct lb_host_
 		goto fail;
 	pool_from_super(p);
 	lb_pool_set_reserve(p);
-	err = lb_journal_replay(p);
+	err = lb_journal_replay(p, flags & LB_POOL_OPEN_FALLBACK);
 	if (!err)
 		err = scan_volumes(p);
 	if (!err && !p->read_only) {
-		p->journal.epoch++;
+		p->journal.epoch += epoch_step(flags);
 		err = lb_commit(p, NULL);
 		/* A torn copy lies in the slot that the next but one commit writes. */
 		if (!err && mend)

@@ -199,6 +199,7 @@ struct lb_pool {
 	u64 unmap_due_ns;		/* unmapped blocks wait for a commit to become free; 0: none */
 	struct lb_list moved;		/* collapse steps of the commit under way, to be published */
 	u64 cut_held, cut_made;		/* the cut's volumes in the commit under way; catalog.mutex */
+	bool cut_pending;		/* the commit under way has a cut and is sealed: its catalog changes are in no journal; catalog.mutex */
 	u64 removed;			/* volumes that the commit under way removes */
 	u64 delete_reserve;
 	unsigned int step_budget;	/* leaves that maintenance works on in one commit */
@@ -235,6 +236,9 @@ struct lb_look {
 	bool owned, dirty;
 };
 int lb_vol_look(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struct lb_look *look);
+
+/* A volume's size: so that size and position always fit, doubled too. */
+static inline bool lb_size_ok(u64 blocks) { return blocks && blocks <= LB_LBLK_MAX / 2 + 1; }
 
 /* catalog.c: all with catalog.mutex held */
 #define LB_CAT_ALL	0u		/* active, sealed, tree */
@@ -276,7 +280,7 @@ void lb_journal_get_mark(struct lb_pool *p, struct lb_journal_mark *m);	/* pool-
 u64 lb_journal_used(struct lb_pool *p);						/* blocks; pool->lock held */
 
 /* replay.c */
-int lb_journal_replay(struct lb_pool *p);
+int lb_journal_replay(struct lb_pool *p, bool lossy);	/* lossy: even if durable records are damaged; else -EIO */
 
 /* commit.c */
 struct lb_cut {				/* what a request does at the instant of a seal */
@@ -284,6 +288,8 @@ struct lb_cut {				/* what a request does at the instant of a seal */
 	u64 made;			/* set by prepare: a volume that this commit makes; 0: none */
 	/* with catalog.mutex held, before the seal: validate and fill l; 0 or the request's error (then nothing is sealed) */
 	int (*prepare)(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l);
+	/* prepare's changes are made, the seal follows, catalog.mutex held: what else belongs into it and cannot fail (NULL: nothing) */
+	void (*apply)(struct lb_pool *p, struct lb_cut *cut);
 	void (*sealed)(struct lb_pool *p, struct lb_cut *cut);		/* after it, catalog.mutex held: adjust volumes in memory */
 	/* after the merges, catalog.mutex held: further catalog changes that depend on them (NULL: none) */
 	int (*merged)(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l);
@@ -298,6 +304,7 @@ void lb_reclaim_all(struct lb_pool *p);					/* sleeps until all that is freed is
 int lb_maintain_step(struct lb_pool *p, struct lb_tree_writer *w, s64 *data_delta);	/* within a commit, after the merges; catalog.mutex held */
 void lb_maintain_publish(struct lb_pool *p);			/* the commit is durable; catalog.mutex held */
 int lb_hidden_add(struct lb_pool *p, u64 id);			/* catalog.mutex held */
+void lb_hidden_drop(struct lb_pool *p, u64 id);			/* its deletion came to nothing; catalog.mutex held */
 void lb_hidden_free_all(struct lb_pool *p);
 
 /* work.c */

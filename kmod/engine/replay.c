@@ -15,21 +15,22 @@ struct replay {
 	u8 *group;			/* entries of records that belong together */
 	u64 group_len, group_room;
 	u64 records, entries;
+	bool lossy;			/* go on without records that are damaged */
 };
 
 #define RECORD_BYTES	(LB_RECORD_MAX_BLOCKS * LB_BLOCK_BYTES)
 
-static bool header_fits(const struct lb_pool *p, const struct lb_record_header *h, const struct lb_journal_mark *m, u64 room)
+static bool header_fits(const struct lb_pool *p, const struct lb_record_header *h, u64 seq, const u32 *prev, u64 room)
 {
 	u32 blocks = le32_to_cpu(h->blocks), bytes = le32_to_cpu(h->bytes);
 
-	return le32_to_cpu(h->magic) == LB_MAGIC_JOURNAL && le64_to_cpu(h->epoch) == p->journal.epoch && le64_to_cpu(h->seq) == m->seq &&
-	       le32_to_cpu(h->prev) == m->prev && !memcmp(h->uuid, p->sb->uuid, sizeof(h->uuid)) && blocks && blocks <= LB_RECORD_MAX_BLOCKS &&
+	return le32_to_cpu(h->magic) == LB_MAGIC_JOURNAL && le64_to_cpu(h->epoch) == p->journal.epoch && le64_to_cpu(h->seq) == seq &&
+	       (!prev || le32_to_cpu(h->prev) == *prev) && !memcmp(h->uuid, p->sb->uuid, sizeof(h->uuid)) && blocks && blocks <= LB_RECORD_MAX_BLOCKS &&
 	       blocks <= room && bytes <= blocks * LB_BLOCK_BYTES - sizeof(*h);
 }
 
-/* The record at vpos: 1 and r->buf filled, 0 none there, or an I/O error. */
-static int read_record(struct replay *r, u64 vpos)
+/* The record at vpos, with this sequence number and (unless NULL) predecessor: 1 and r->buf filled, 0 none there, -ENOMEM. */
+static int read_record(struct replay *r, u64 vpos, u64 seq, const u32 *prev)
 {
 	struct lb_journal *j = &r->p->journal;
 	struct lb_record_header *h = (struct lb_record_header *)r->buf;
@@ -41,7 +42,7 @@ static int read_record(struct replay *r, u64 vpos)
 	err = port_read(r->p->dev, j->block + pos, r->buf);
 	if (err)
 		return err == -ENOMEM ? err : 0;
-	if (!header_fits(r->p, h, &j->head, min_t(u64, j->blocks - pos, j->tail.vpos + j->blocks - vpos)))
+	if (!header_fits(r->p, h, seq, prev, min_t(u64, j->blocks - pos, j->tail.vpos + j->blocks - vpos)))
 		return 0;
 	for (i = 1; i < le32_to_cpu(h->blocks); i++) {
 		err = port_read(r->p->dev, j->block + pos + i, r->buf + (size_t)i * LB_BLOCK_BYTES);
@@ -65,11 +66,42 @@ static int next_record(struct replay *r, u64 *vpos)
 	*vpos = j->head.vpos;
 	if (*vpos - j->tail.vpos >= j->blocks)
 		return 0;
-	got = read_record(r, *vpos);
+	got = read_record(r, *vpos, j->head.seq, &j->head.prev);
 	if (got || rest == j->blocks || *vpos + rest - j->tail.vpos >= j->blocks)
 		return got;
 	*vpos += rest;
-	return read_record(r, *vpos);
+	return read_record(r, *vpos, j->head.seq, &j->head.prev);
+}
+
+/*
+ * The chain ends at j->head. Was there more? Records are written one at a time, each one when the one before is durable:
+ * a whole record with the sequence number after the missing one proves that the missing one was durable, and has been
+ * damaged since. It begins within the reach of two records, or of the ring's start. 1, 0, -ENOMEM.
+ */
+static int record_is_lost(struct replay *r)
+{
+	struct lb_journal *j = &r->p->journal;
+	const struct lb_record_header *h = (const struct lb_record_header *)r->buf;
+	u64 vpos = j->head.vpos, pos = vpos % j->blocks, end = vpos + 2 * LB_RECORD_MAX_BLOCKS;
+	bool readable;
+	int got;
+
+	readable = !port_read(r->p->dev, j->block + pos, r->buf);
+	/* Never written, or a record of before: nobody has begun to write here. */
+	if (readable && (!h->magic || (le32_to_cpu(h->magic) == LB_MAGIC_JOURNAL &&
+				       (le64_to_cpu(h->epoch) != j->epoch || le64_to_cpu(h->seq) < j->head.seq))))
+		return 0;
+	/* Near the ring's end the missing one, or the one looked for, may lie at its start. */
+	if (pos + LB_RECORD_MAX_BLOCKS > j->blocks)
+		end += j->blocks - pos;
+	end = min_t(u64, end, j->tail.vpos + j->blocks);
+	for (vpos++; vpos < end; vpos++) {
+		got = read_record(r, vpos, j->head.seq + 1, NULL);
+		if (got)
+			return got;
+		port_cond_resched();
+	}
+	return 0;
 }
 
 static int group_add(struct replay *r, const u8 *data, u32 len)
@@ -219,6 +251,13 @@ static int replay_records(struct replay *r)
 		r->records++;
 		port_cond_resched();
 	}
+	if (!got)
+		got = record_is_lost(r);
+	if (got == 1) {
+		port_log(PORT_LOG_ERR, "the journal's record %llu is damaged, and others follow it: what was flushed from there on would be lost%s",
+			 (unsigned long long)j->head.seq, r->lossy ? "; opened without it, as was asked" : "");
+		got = r->lossy ? 0 : -EIO;
+	}
 	j->head = last;
 	return got;
 }
@@ -240,9 +279,9 @@ static int refresh_volumes(struct lb_pool *p)
 	return 0;
 }
 
-int lb_journal_replay(struct lb_pool *p)
+int lb_journal_replay(struct lb_pool *p, bool lossy)
 {
-	struct replay r = { .p = p };
+	struct replay r = { .p = p, .lossy = lossy };
 	int err;
 
 	r.buf = port_alloc(RECORD_BYTES, PORT_WAIT);

@@ -78,11 +78,6 @@ static int get_live(struct lb_pool *p, u64 id, struct lb_vol_full *v)
 	return err;
 }
 
-static bool size_ok(u64 blocks)
-{
-	return blocks && blocks <= LB_LBLK_MAX / 2 + 1;
-}
-
 static void set_name(struct lb_vol_full *v, struct lb_name name)
 {
 	v->rec.name_len = cpu_to_le16((u16)name.len);
@@ -90,17 +85,41 @@ static void set_name(struct lb_vol_full *v, struct lb_name name)
 	v->name[name.len] = 0;
 }
 
-/* Apply l, for which space is charged, and wait until it is durable. Called with catalog.mutex held; releases it. */
-static int request_commit(struct lb_pool *p, struct lb_kvlist *l)
+/*
+ * catalog.mutex, when no cut is on its way. A cut's changes are seen at once, but are in no journal: a request that was
+ * made on top of them would be durable before them, and after a crash without them.
+ */
+static void lock_settled(struct lb_pool *p)
+{
+	port_mutex_lock(&p->catalog.mutex);
+	while (p->cut_pending && !READ_ONCE(p->failed)) {
+		port_mutex_unlock(&p->catalog.mutex);
+		port_mutex_lock(&p->commit_mutex);
+		port_mutex_unlock(&p->commit_mutex);
+		port_mutex_lock(&p->catalog.mutex);
+	}
+}
+
+/* Send l, which has been applied, on its way and wait until it is durable. Called with catalog.mutex held; releases it. */
+static int request_send(struct lb_pool *p, struct lb_kvlist *l)
 {
 	struct lb_journal_tx tx = { .kvs = l, .gen = p->active_gen };
 	u64 ticket;
+
+	lb_journal_tx_queue(p, &tx, &ticket);
+	port_mutex_unlock(&p->catalog.mutex);
+	return lb_journal_wait(p, ticket);
+}
+
+/* Apply l, for which space is charged, and wait until it is durable. Called with catalog.mutex held; releases it. */
+static int request_commit(struct lb_pool *p, struct lb_kvlist *l)
+{
 	int err = lb_kvtable_apply(p->catalog.active, l);
 
 	if (!err)
-		lb_journal_tx_queue(p, &tx, &ticket);
+		return request_send(p, l);
 	port_mutex_unlock(&p->catalog.mutex);
-	return err ? err : lb_journal_wait(p, ticket);
+	return err;
 }
 
 static void event_named(struct lb_pool *p, enum lb_event_type type, u64 vol, u64 arg, struct lb_name name)
@@ -189,7 +208,7 @@ static int create_once(struct lb_pool *p, struct lb_name name, u64 size_blocks, 
 	struct lb_vol_full v;
 	int err;
 
-	port_mutex_lock(&p->catalog.mutex);
+	lock_settled(p);
 	err = name_is_free(p, name);
 	if (err) {
 		port_mutex_unlock(&p->catalog.mutex);
@@ -203,7 +222,7 @@ int lb_vol_create(struct lb_pool *p, struct lb_name name, u64 size_blocks, u64 q
 {
 	int err = lb_pool_check_writable(p);
 
-	if (!err && !size_ok(size_blocks))
+	if (!err && !lb_size_ok(size_blocks))
 		err = -EINVAL;
 	if (err)
 		return err;
@@ -223,7 +242,7 @@ static int child_once(struct lb_pool *p, u64 source, struct lb_name name, bool f
 	struct lb_vol_full src, v;
 	int err;
 
-	port_mutex_lock(&p->catalog.mutex);
+	lock_settled(p);
 	err = get_live(p, source, &src);
 	/* The freeze is not durable yet: wait for its commit (the caller comes again). */
 	if (!err && le64_to_cpu(src.rec.frozen) > p->gen)
@@ -323,7 +342,6 @@ static int snap_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist 
 	if (!err) {
 		cut->made = r->other;
 		p->next_volume++;
-		p->visible_count++;
 	}
 	return err;
 }
@@ -334,6 +352,7 @@ static void snap_sealed(struct lb_pool *p, struct lb_cut *cut)
 	struct lb_vol *v = lb_vol_lookup(p, r->vol);
 	unsigned long flags;
 
+	p->visible_count++;
 	if (!v)
 		return;
 	flags = port_spin_lock(&v->lock);
@@ -471,11 +490,13 @@ int lb_vol_freeze(struct lb_pool *p, u64 id, struct lb_name name, const struct l
 /* Is `ancestor` a live one of the volume's? 0, -EINVAL. */
 static int check_ancestor(struct lb_pool *p, u64 parent, u64 ancestor)
 {
+	u64 most = p->visible_count + p->hidden_count;
 	struct lb_map_record m;
 	int err;
 
 	while (parent && parent != ancestor) {
-		err = lb_cat_map(p, LB_CAT_ALL, parent, &m);
+		/* A chain that is longer than there are volumes goes round. */
+		err = most-- ? lb_cat_map(p, LB_CAT_ALL, parent, &m) : -EUCLEAN;
 		if (err)
 			return err;
 		parent = le64_to_cpu(m.parent);
@@ -647,19 +668,24 @@ static int remove_once(struct lb_pool *p, u64 id, bool if_no_children, const str
 	int err;
 
 	lb_kvlist_init(&l);
-	port_mutex_lock(&p->catalog.mutex);
+	lock_settled(p);
 	err = stage_remove(p, id, if_no_children, tx, &l);
 	if (!err)
 		err = lb_request_charge(p, l.count, true);
 	if (!err)
 		err = lb_hidden_add(p, id);
+	if (!err) {
+		err = lb_kvtable_apply(p->catalog.active, &l);
+		if (err)
+			lb_hidden_drop(p, id);
+	}
 	if (err) {
 		port_mutex_unlock(&p->catalog.mutex);
 	} else {
 		p->visible_count--;
-		/* Nobody has it open, and the lookup of its record says deleted from here on. */
+		/* Nobody has it open, and the lookup of its record says deleted by now. */
 		drop_memtable(p, id);
-		err = request_commit(p, &l);
+		err = request_send(p, &l);
 	}
 	lb_kvlist_free(&l);
 	return err;
@@ -688,7 +714,7 @@ int lb_vol_remove(struct lb_pool *p, u64 id, bool if_no_children, const struct l
 /* -EAGAIN: it takes a cut. */
 static int check_resize(const struct lb_vol_change *ch, u64 old, bool cut)
 {
-	if (!size_ok(ch->size_blocks))
+	if (!lb_size_ok(ch->size_blocks))
 		return -EINVAL;
 	if (ch->size_blocks >= old || cut)
 		return 0;
@@ -751,7 +777,7 @@ static int set_by_journal(struct lb_pool *p, u64 id, const struct lb_vol_change 
 	int err;
 
 	lb_kvlist_init(&l);
-	port_mutex_lock(&p->catalog.mutex);
+	lock_settled(p);
 	err = stage_set(p, id, ch, tx, false, &v, &l);
 	if (!err && l.count)
 		err = lb_request_charge(p, l.count, false);
@@ -764,9 +790,10 @@ static int set_by_journal(struct lb_pool *p, u64 id, const struct lb_vol_change 
 }
 
 struct shrink_request {
-	u64 id, from;
+	u64 id;
 	const struct lb_vol_change *ch;
 	const struct lb_tx *tx;
+	struct lb_vol *vol;		/* loaded by prepare; catalog.mutex is held until the seal */
 	struct lb_mem_node *nodes[LB_MEM_NODES];
 };
 
@@ -774,7 +801,6 @@ static int shrink_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlis
 {
 	struct shrink_request *r = cut->arg;
 	struct lb_vol_full v;
-	unsigned long flags;
 	struct lb_vol *vol;
 	unsigned int i;
 	int err = stage_set(p, r->id, r->ch, r->tx, true, &v, l);
@@ -791,17 +817,25 @@ static int shrink_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlis
 		if (!r->nodes[i])
 			return -ENOMEM;
 	}
-	flags = port_spin_lock(&vol->lock);
-	lb_vol_insert(vol, r->ch->size_blocks, LB_LBLK_MAX + 1 - r->ch->size_blocks, LB_PBLK_HOLE, true, r->nodes, 0);
-	WRITE_ONCE(vol->size_blocks, r->ch->size_blocks);
-	port_spin_unlock(&vol->lock, flags);
+	r->vol = vol;
 	return 0;
+}
+
+/* The hole goes with this very commit, as the new size does: not into the journal, which knows nothing of the size. */
+static void shrink_apply(struct lb_pool *p, struct lb_cut *cut)
+{
+	struct shrink_request *r = cut->arg;
+	unsigned long flags = port_spin_lock(&r->vol->lock);
+
+	lb_vol_insert(r->vol, r->ch->size_blocks, LB_LBLK_MAX + 1 - r->ch->size_blocks, LB_PBLK_HOLE, false, r->nodes, 0);
+	WRITE_ONCE(r->vol->size_blocks, r->ch->size_blocks);
+	port_spin_unlock(&r->vol->lock, flags);
 }
 
 static int shrink(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, const struct lb_tx *tx)
 {
 	struct shrink_request r = { .id = id, .ch = ch, .tx = tx };
-	struct lb_cut cut = { .hold = id, .prepare = shrink_prepare, .arg = &r };
+	struct lb_cut cut = { .hold = id, .prepare = shrink_prepare, .apply = shrink_apply, .arg = &r };
 	unsigned int i;
 	int err = lb_commit_cut(p, &cut);
 

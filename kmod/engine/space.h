@@ -78,8 +78,12 @@ int lb_space_commit_write(struct lb_space *s, u64 gen, struct port_batch *batch,
 /* The superblock is durable: the staged image is the image; returns the list of what was freed (may be NULL). */
 struct lb_freed;
 struct lb_freed *lb_space_commit_done(struct lb_space *s);
-/* It was not: the image is the last durable one again, metadata blocks allocated since commit_begin are free, data blocks stay handed out; the freed list is forgotten. */
-void lb_space_commit_abort(struct lb_space *s);
+/*
+ * It was not: the image is the last durable one again, metadata blocks allocated since commit_begin are free (keep: stay
+ * in use, for a superblock that reaches them may be on the disk after all), data blocks stay handed out; the freed list
+ * is forgotten.
+ */
+void lb_space_commit_abort(struct lb_space *s, bool keep);
 
 /* Blocks that commit_write allocates at the most, over and above (region table path copies): for the reserve. */
 u64 lb_space_table_worst(struct lb_space *s);

@@ -326,7 +326,7 @@ static void fresh_give_back(struct lb_space *s, struct lb_bits *b)
 	}
 }
 
-void lb_space_commit_abort(struct lb_space *s)
+void lb_space_commit_abort(struct lb_space *s, bool keep)
 {
 	struct lb_bits *b;
 	unsigned long flags;
@@ -341,7 +341,8 @@ void lb_space_commit_abort(struct lb_space *s)
 	s->written = false;
 	while (!lb_list_empty(&s->fresh)) {
 		b = lb_list_first_entry(&s->fresh, struct lb_bits, fresh_link);
-		fresh_give_back(s, b);
+		if (!keep)
+			fresh_give_back(s, b);
 		fresh_forget(b, &block);
 		port_spin_unlock(&s->lock, flags);
 		port_free_block(block);

@@ -145,7 +145,7 @@ static int quota_take(struct lb_vol *v, u64 *count)
 	s64 left;
 
 	if (v->quota) {
-		left = (s64)v->quota - used;
+		left = (s64)min_t(u64, v->quota, LB_LBLK_MAX + 1) - used;
 		if (left <= 0)
 			return v->mt[0].unmaps || v->mt[1].unmaps ? -ENOBUFS : -EDQUOT;
 		*count = min_t(u64, *count, (u64)left);
@@ -280,6 +280,12 @@ static int write_prepare(struct lb_write *w, unsigned int how)
 	lb_space_uncharge(s, count);
 	if (got < count)
 		quota_give(v, count - got);
+	/* A commit that failed meanwhile may have given back blocks that a superblock on the disk reaches. */
+	if (!err && READ_ONCE(v->pool->failed)) {
+		lb_space_unalloc(s, w->pblk, got);
+		quota_give(v, got);
+		err = -EROFS;
+	}
 	if (err) {
 		lb_space_uncharge(s, w->charge);
 		goto out_nodes;

@@ -412,7 +412,7 @@ static void paint(struct slab *l, const struct runs *r, u8 to)
 
 void slab_abort(struct slab *l)
 {
-	lb_space_commit_abort(l->space);
+	lb_space_commit_abort(l->space, false);
 	l->committing = false;
 	l->aborts++;
 	paint(l, &l->alloc, B_FREE);

@@ -487,7 +487,7 @@ static void damaged_bitmap(void **state)
 	assert_ok(lb_space_release(l->space, R + 10000, 1));
 	assert_ok(lb_space_alloc(l->space, 1, 0, 0, &at, &got));
 	assert_int_equal(at / R, 1);
-	lb_space_commit_abort(l->space);
+	lb_space_commit_abort(l->space, false);
 	slab_free(l);
 }
 
@@ -556,7 +556,7 @@ static void failing_memory(void **state)
 		if (!err)
 			err = lb_space_commit_write(l->space, le64_to_cpu(l->sb->header.gen) + 1, l->batch, &root);
 		port_fault_alloc(0, 0);
-		lb_space_commit_abort(l->space);
+		lb_space_commit_abort(l->space, false);
 		slab_check(l);
 		if (!err)
 			break;
@@ -743,7 +743,7 @@ static void many_writers_and_a_committer(void **state)
 		if (i & 1)
 			lb_space_reclaim(l->space, lb_space_commit_done(l->space));
 		else
-			lb_space_commit_abort(l->space);
+			lb_space_commit_abort(l->space, false);
 	}
 	for (i = 0; i < THREADS; i++)
 		pthread_join(t[i], NULL);

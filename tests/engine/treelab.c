@@ -74,7 +74,7 @@ void lab_commit(struct lab *lab)
 void lab_abort(struct lab *lab)
 {
 	lb_tree_writer_abort(&lab->w);
-	lb_space_commit_abort(lab->space);
+	lb_space_commit_abort(lab->space, false);
 }
 
 u64 lab_alloc(struct lab *lab, u64 want, u64 hint, u64 *got)
