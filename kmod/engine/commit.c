@@ -40,7 +40,7 @@ static void seal_volumes(struct lb_pool *p)
 
 	lb_list_for_each_entry_safe(v, next, &p->dirty, dirty_link) {
 		lb_list_del(&v->dirty_link);
-		v->on_dirty = false;
+		WRITE_ONCE(v->on_dirty, false);
 		/*
 		 * Here since between the two loops of the last seal, with an entry that went with that one: nothing has come
 		 * since. What comes now belongs to the next generation, and notes the volume again.
@@ -52,7 +52,7 @@ static void seal_volumes(struct lb_pool *p)
 	}
 	lb_journal_get_mark(p, &p->seal_mark);
 	p->active_gen++;
-	p->commit_wanted = false;
+	WRITE_ONCE(p->commit_wanted, false);
 	port_spin_unlock(&p->lock, flags);
 	/* An entry that comes in between these two loops still goes to the generation being sealed: its memtable has that number. */
 	lb_list_for_each_entry(v, &p->sealed, seal_link) {
@@ -89,7 +89,7 @@ static int seal(struct commit *c)
 		p->catalog.active = fresh;
 		p->catalog.sealed_charge = p->catalog.charge;
 		p->catalog.charge = 0;
-		p->catalog.items = 0;
+		WRITE_ONCE(p->catalog.items, 0);
 		fresh = NULL;
 		p->cut_made = c->cut ? c->cut->made : 0;
 		p->cut_pending = c->cut;
@@ -304,7 +304,7 @@ static void fill_super(struct commit *c)
 	sb->region_depth = cpu_to_le32(c->space_root.depth);
 	sb->catalog_root = lb_ref_encode(&c->catalog.root);
 	sb->catalog_nodes = cpu_to_le64(p->catalog.nodes + (u64)c->catalog.nodes);
-	sb->next_volume = cpu_to_le64(p->next_volume);
+	sb->next_volume = cpu_to_le64(READ_ONCE(p->next_volume));	/* later ones are in the journal */
 	sb->data_blocks = cpu_to_le64(data);
 	sb->meta_blocks = cpu_to_le64(st.meta_used + (u64)((s64)p->node_blocks + c->w.meta_blocks));
 }
@@ -413,7 +413,7 @@ static void publish(struct commit *c)
 	flags = port_spin_lock(&p->lock);
 	p->gen = c->gen;
 	p->journal.tail = p->seal_mark;
-	p->commits++;
+	WRITE_ONCE(p->commits, p->commits + 1);
 	p->last_commit_ns = port_now_ns();
 	p->first_dirty_ns = p->last_commit_ns;
 	port_spin_unlock(&p->lock, flags);
@@ -475,7 +475,7 @@ static int commit_sealed(struct commit *c)
 
 	if (!err) {
 		publish(c);
-		c->p->meta_writes += c->w.nodes_written;
+		WRITE_ONCE(c->p->meta_writes, c->p->meta_writes + c->w.nodes_written);
 		c->p->node_blocks += (u64)c->w.meta_blocks;
 		lb_tree_writer_done(&c->w);
 		return 0;

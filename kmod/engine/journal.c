@@ -221,7 +221,7 @@ static void record_seal(struct lb_pool *p, struct lb_record *r, u64 seq, u32 pre
 	h->flags = cpu_to_le32(r->flags);
 	h->blocks = cpu_to_le32(r->blocks);
 	h->bytes = cpu_to_le32(r->bytes);
-	memcpy(h->uuid, p->sb->uuid, sizeof(h->uuid));
+	memcpy(h->uuid, p->uuid, sizeof(h->uuid));
 	for (i = 0; i < r->blocks; i++)
 		csum = port_crc32c(csum, r->bufs[i], LB_BLOCK_BYTES);
 	h->csum = cpu_to_le32(csum);
@@ -281,8 +281,8 @@ static int batch_write(struct lb_pool *p, struct lb_batch *b)
 		if (err)
 			return err;
 		flags = PORT_FUA;
-		j->writes++;
-		j->written_blocks += r->blocks;
+		WRITE_ONCE(j->writes, j->writes + 1);
+		WRITE_ONCE(j->written_blocks, j->written_blocks + r->blocks);
 	}
 	if (READ_ONCE(p->commit_wanted))
 		lb_pool_kick(p, LB_KICK_COMMIT);
@@ -337,7 +337,7 @@ static int batch_run(struct lb_pool *p, struct lb_batch *b, struct lb_list *vols
 {
 	int err = collect_all(b, vols, txs);
 
-	p->flushes++;	/* write_mutex; a commit's is counted by the commit */
+	WRITE_ONCE(p->flushes, p->flushes + 1);	/* write_mutex; a commit's is counted by the commit */
 	if (err == -ENOMEM)
 		err = lb_commit(p, NULL);
 	else if (!err && lb_list_empty(&b->records))

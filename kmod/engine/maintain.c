@@ -24,9 +24,9 @@ int lb_hidden_add(struct lb_pool *p, u64 id)
 	h->id = id;
 	lb_list_add_tail(&h->link, &p->hidden);
 	p->hidden_count++;
-	p->maintenance = true;
 	if (!p->maintain_due_ns)
-		p->maintain_due_ns = port_now_ns() + 500000000ULL;
+		WRITE_ONCE(p->maintain_due_ns, port_now_ns() + 500000000ULL);
+	WRITE_ONCE(p->maintenance, true);
 	return 0;
 }
 
@@ -295,8 +295,8 @@ int lb_maintain_step(struct lb_pool *p, struct lb_tree_writer *w, s64 *data_delt
 		hidden_wake(p);
 		more = more || !lb_list_empty(&p->hidden);
 	}
-	p->maintenance = more;
-	p->maintain_due_ns = more ? port_now_ns() : 0;
+	WRITE_ONCE(p->maintenance, more);
+	WRITE_ONCE(p->maintain_due_ns, more ? port_now_ns() : 0);
 	return 0;
 }
 

@@ -260,12 +260,24 @@ static int scan_volumes(struct lb_pool *p)
 	return err == -ENOENT ? 0 : err;
 }
 
+static void policy_from_super(struct lb_pool *p)
+{
+	const struct lb_super *sb = p->sb;
+
+	WRITE_ONCE(p->policy.queue_nospc, (le32_to_cpu(sb->flags) & LB_SUPER_QUEUE_NOSPC) != 0);
+	WRITE_ONCE(p->policy.nospc_timeout_ms, le64_to_cpu(sb->nospc_timeout_ms));
+	WRITE_ONCE(p->policy.low_water, le64_to_cpu(sb->low_water_blocks));
+	WRITE_ONCE(p->policy.interval_ms, le32_to_cpu(sb->commit_interval_ms));
+}
+
 static void pool_from_super(struct lb_pool *p)
 {
 	const struct lb_super *sb = p->sb;
 	u64 total = le64_to_cpu(sb->total_blocks), limit;
 	struct lb_space_stat st;
 
+	memcpy(p->uuid, sb->uuid, sizeof(p->uuid));
+	policy_from_super(p);
 	p->gen = le64_to_cpu(sb->header.gen);
 	p->active_gen = p->gen + 1;
 	p->catalog.root = lb_ref_decode(&sb->catalog_root);
@@ -397,15 +409,19 @@ void lb_pool_abandon(struct lb_pool *p)
 
 /* ------------------------------------------------------------------ policy and growth */
 
-/* Change the superblock's copy in memory and commit it. catalog.mutex is not needed: commit_mutex covers p->sb. */
+/* Change the superblock's copy in memory and commit it. */
 static int commit_super_change(struct lb_pool *p, void (*change)(struct lb_pool *p, const void *arg), const void *arg)
 {
 	int err;
 
 	port_mutex_lock(&p->commit_mutex);
 	err = lb_pool_check_writable(p);
-	if (!err)
+	if (!err) {
+		port_mutex_lock(&p->catalog.mutex);
 		change(p, arg);
+		policy_from_super(p);
+		port_mutex_unlock(&p->catalog.mutex);
+	}
 	port_mutex_unlock(&p->commit_mutex);
 	return err ? err : lb_commit(p, NULL);
 }
@@ -443,11 +459,14 @@ int lb_pool_set_policy(struct lb_pool *p, const struct lb_pool_policy *policy)
 int lb_pool_grow(struct lb_pool *p, u64 total_blocks, u64 *now)
 {
 	u64 device = port_dev_blocks(p->dev), total = total_blocks ? total_blocks : min_t(u64, device, LB_POOL_MAX_BLOCKS);
-	u64 old = le64_to_cpu(p->sb->total_blocks);
 	int err = lb_pool_check_writable(p);
+	u64 old;
 
 	if (err)
 		return err;
+	port_mutex_lock(&p->catalog.mutex);
+	old = le64_to_cpu(p->sb->total_blocks);
+	port_mutex_unlock(&p->catalog.mutex);
 	if (total > device || total > LB_POOL_MAX_BLOCKS || total < old)
 		return -EINVAL;
 	if (total > old) {

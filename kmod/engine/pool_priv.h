@@ -148,7 +148,8 @@ struct lb_reclaim {
 };
 
 struct lb_scrub {
-	u64 state, done, errors;
+	u64 state, done, errors;	/* read by all */
+	bool restart;			/* with state, under pool->lock */
 	u64 vol;			/* being scrubbed */
 	u64 key;			/* up to here it is done */
 	u64 region;
@@ -160,7 +161,12 @@ struct lb_pool {
 	const struct lb_host_ops *ops;
 	void *host;
 	bool read_only;
-	struct lb_super *sb;		/* what the last durable superblock says; changed under commit_mutex */
+	struct lb_super *sb;		/* as it is on the disk; changed under commit_mutex and catalog.mutex */
+	u8 uuid[16];
+	struct {			/* of the superblock, for those who hold no mutex */
+		bool queue_nospc;
+		u64 nospc_timeout_ms, low_water, interval_ms;
+	} policy;
 	struct lb_cache *cache;
 	struct lb_space *space;
 	port_gate_t gate;

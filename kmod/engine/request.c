@@ -34,7 +34,7 @@ int lb_request_charge(struct lb_pool *p, u64 items, bool use_reserve)
 	/* The first change since the last commit sets the clock for the next. */
 	if (!c->items)
 		lb_pool_kick(p, LB_KICK_COMMIT);
-	c->items += items;
+	WRITE_ONCE(c->items, c->items + items);
 	c->charge += more;
 	return 0;
 }
@@ -142,7 +142,7 @@ static void request_make_room(struct lb_pool *p)
 		if (lb_commit(p, NULL))
 			return;
 		lb_reclaim_all(p);
-		if (lb_space_free_blocks(p->space) <= before && !p->maintenance)
+		if (lb_space_free_blocks(p->space) <= before && !READ_ONCE(p->maintenance))
 			return;
 	}
 }
@@ -189,7 +189,8 @@ static int add_volume(struct lb_pool *p, struct lb_vol_full *v, const struct lb_
 	if (err) {
 		port_mutex_unlock(&p->catalog.mutex);
 	} else {
-		*id = p->next_volume++;
+		*id = p->next_volume;
+		WRITE_ONCE(p->next_volume, *id + 1);
 		p->visible_count++;
 		err = request_commit(p, &l);
 		if (err) {
@@ -341,7 +342,7 @@ static int snap_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist 
 		err = lb_request_charge(p, l->count + 1, false);
 	if (!err) {
 		cut->made = r->other;
-		p->next_volume++;
+		WRITE_ONCE(p->next_volume, p->next_volume + 1);
 	}
 	return err;
 }
@@ -359,7 +360,7 @@ static void snap_sealed(struct lb_pool *p, struct lb_cut *cut)
 	v->owner.origin = r->origin;
 	v->owner.low_origin = 0;
 	v->owner.cursor = 0;
-	v->change_seq++;
+	WRITE_ONCE(v->change_seq, v->change_seq + 1);
 	memset(v->clusters, 0, sizeof(v->clusters));
 	port_spin_unlock(&v->lock, flags);
 }
@@ -558,7 +559,7 @@ static int rollback_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvl
 	if (!err)
 		err = lb_request_charge(p, l->count + 1, true);
 	if (!err)
-		p->next_volume++;
+		WRITE_ONCE(p->next_volume, p->next_volume + 1);
 	return err;
 }
 

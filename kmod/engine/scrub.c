@@ -25,11 +25,12 @@ int lb_pool_scrub(struct lb_pool *p, bool start)
 {
 	unsigned long flags = port_spin_lock(&p->lock);
 
+	/* A step may be under way: it goes on to its end, and the next one begins anew. */
 	if (start) {
-		memset(&p->scrub, 0, sizeof(p->scrub));
-		p->scrub.state = STATE_RUNNING;
+		p->scrub.restart = true;
+		WRITE_ONCE(p->scrub.state, STATE_RUNNING);
 	} else if (p->scrub.state == STATE_RUNNING) {
-		p->scrub.state = STATE_STOPPED;
+		WRITE_ONCE(p->scrub.state, STATE_STOPPED);
 	}
 	port_spin_unlock(&p->lock, flags);
 	if (start)
@@ -47,13 +48,18 @@ static bool give_way(struct lb_pool *p)
 	return !lb_scrub_due(p) || lb_commit_due(p) || READ_ONCE(p->room_asked) > READ_ONCE(p->room_done);
 }
 
+static void scrub_count(struct lb_scrub *s, u64 done, u64 bad)
+{
+	WRITE_ONCE(s->done, s->done + done);
+	WRITE_ONCE(s->errors, s->errors + bad);
+}
+
 static int scrub_one(struct scrub_walk *s, const struct lb_ref *ref)
 {
 	unsigned int bad = 0;
 	int err = lb_cache_scrub(s->p->cache, ref, s->kind, !lb_pool_check_writable(s->p), &bad);
 
-	s->p->scrub.done += ref->addr2 ? 2 : 1;
-	s->p->scrub.errors += bad;
+	scrub_count(&s->p->scrub, ref->addr2 ? 2 : 1, bad);
 	return err == -ENOMEM ? err : 0;
 }
 
@@ -146,8 +152,7 @@ static int step_regions(struct lb_pool *p)
 		port_mutex_lock(&p->commit_mutex);
 		lb_space_scrub_region(p->space, s->region++, &bad);
 		port_mutex_unlock(&p->commit_mutex);
-		s->done++;
-		s->errors += bad;
+		scrub_count(s, 1, bad);
 	}
 	return s->region < lb_space_regions(p->space) ? 0 : 1;
 }
@@ -171,7 +176,7 @@ static int step(struct lb_pool *p)
 		port_mutex_lock(&p->commit_mutex);
 		lb_space_scrub_table(p->space, &bad);
 		port_mutex_unlock(&p->commit_mutex);
-		s->errors += bad;
+		scrub_count(s, 0, bad);
 		s->phase = SCRUB_REGIONS;
 		return 0;
 	case SCRUB_REGIONS:
@@ -183,16 +188,38 @@ static int step(struct lb_pool *p)
 	}
 }
 
+static void scrub_begin(struct lb_scrub *s)
+{
+	WRITE_ONCE(s->done, 0);
+	WRITE_ONCE(s->errors, 0);
+	s->vol = 0;
+	s->key = 0;
+	s->region = 0;
+	s->phase = SCRUB_CATALOG;
+}
+
 void lb_scrub_step(struct lb_pool *p)
 {
-	int err = step(p);
 	unsigned long flags;
+	bool restart, over;
+	int err;
 
+	flags = port_spin_lock(&p->lock);
+	restart = p->scrub.restart;
+	p->scrub.restart = false;
+	port_spin_unlock(&p->lock, flags);
+	if (restart)
+		scrub_begin(&p->scrub);
+	err = step(p);
 	if (!err || !lb_scrub_due(p))
 		return;
 	flags = port_spin_lock(&p->lock);
-	p->scrub.state = err == -ENOENT ? STATE_DONE : STATE_STOPPED;
+	over = !p->scrub.restart && p->scrub.state == STATE_RUNNING;
+	if (over)
+		WRITE_ONCE(p->scrub.state, err == -ENOENT ? STATE_DONE : STATE_STOPPED);
 	port_spin_unlock(&p->lock, flags);
+	if (!over)
+		return;
 	if (err == -ENOENT && p->scrub.errors)
 		port_log(PORT_LOG_ERR, "scrub found %llu damaged metadata blocks", (unsigned long long)p->scrub.errors);
 	lb_pool_event(p, LB_EV_SCRUB_DONE, 0, p->scrub.errors, NULL);

@@ -148,12 +148,12 @@ void lb_space_get_stat(struct lb_space *s, struct lb_space_stat *st)
 {
 	unsigned long flags = port_spin_lock(&s->lock);
 
-	st->total = s->written ? s->next_total : s->total;
+	st->total = READ_ONCE(s->written) ? s->next_total : s->total;
 	st->free = s->free;
 	st->charged = s->charged;
 	st->reserve = s->reserve;
 	st->pending = s->pending;
-	st->meta_used = space_fixed_blocks(s, st->total) + s->table_blocks;
+	st->meta_used = space_fixed_blocks(s, st->total) + READ_ONCE(s->table_blocks);
 	port_spin_unlock(&s->lock, flags);
 }
 

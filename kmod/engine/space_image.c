@@ -177,7 +177,7 @@ void lb_space_commit_begin(struct lb_space *s)
 	lb_space_preload(s);
 	flags = port_spin_lock(&s->lock);
 	s->committing = true;
-	s->written = false;
+	WRITE_ONCE(s->written, false);
 	port_spin_unlock(&s->lock, flags);
 }
 
@@ -239,7 +239,7 @@ int lb_space_commit_write(struct lb_space *s, u64 gen, struct port_batch *batch,
 	root->root = lb_table_root(s);
 	root->depth = s->next_depth;
 	root->total_blocks = s->next_total;
-	s->written = true;
+	WRITE_ONCE(s->written, true);
 	return 0;
 }
 
@@ -279,7 +279,7 @@ struct lb_freed *lb_space_commit_done(struct lb_space *s)
 		image_region_done(s, lb_list_first_entry(&s->dirty_done, struct lb_bits, dirty_link));
 	flags = port_spin_lock(&s->lock);
 	s->committing = false;
-	s->written = false;
+	WRITE_ONCE(s->written, false);
 	while (!lb_list_empty(&s->fresh)) {
 		fresh_forget(lb_list_first_entry(&s->fresh, struct lb_bits, fresh_link), &block);
 		port_spin_unlock(&s->lock, flags);
@@ -338,7 +338,7 @@ void lb_space_commit_abort(struct lb_space *s, bool keep)
 		image_region_undo(s, lb_list_first_entry(&s->dirty_done, struct lb_bits, dirty_link));
 	flags = port_spin_lock(&s->lock);
 	s->committing = false;
-	s->written = false;
+	WRITE_ONCE(s->written, false);
 	while (!lb_list_empty(&s->fresh)) {
 		b = lb_list_first_entry(&s->fresh, struct lb_bits, fresh_link);
 		if (!keep)

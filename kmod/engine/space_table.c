@@ -196,10 +196,10 @@ static int table_relocate(struct lb_space *s, unsigned int d, u64 i)
 	err = table_use_pair(s, &t->staged);
 	if (err)
 		return err;
-	s->table_blocks += 2;
+	WRITE_ONCE(s->table_blocks, s->table_blocks + 2);
 	if (!t->ref.addr)
 		return 0;
-	s->table_blocks -= 2;
+	WRITE_ONCE(s->table_blocks, s->table_blocks - 2);
 	err = lb_space_release(s, t->ref.addr, 1);
 	if (!err)
 		err = lb_space_release(s, t->ref.addr2, 1);
@@ -368,7 +368,7 @@ void lb_table_done(struct lb_space *s)
 void lb_table_abort(struct lb_space *s)
 {
 	table_settle(s, false);
-	s->table_blocks = s->table_blocks_durable;
+	WRITE_ONCE(s->table_blocks, s->table_blocks_durable);
 }
 
 u64 lb_space_table_worst(struct lb_space *s)

@@ -62,12 +62,12 @@ void lb_pool_stat(struct lb_pool *p, struct lb_pool_stat *st)
 	st->read_only = p->read_only;
 	st->failed_errno = READ_ONCE(p->failed);
 	st->failed = st->failed_errno != 0;
-	st->low_space = p->low_space;
-	st->no_space = p->no_space;
+	st->low_space = READ_ONCE(p->low_space);
+	st->no_space = READ_ONCE(p->no_space);
 	flags = port_spin_lock(&p->lock);
 	st->commits = p->commits;
-	st->journal_writes = p->journal.writes;
-	st->journal_blocks = p->journal.written_blocks;
+	st->journal_writes = READ_ONCE(p->journal.writes);
+	st->journal_blocks = READ_ONCE(p->journal.written_blocks);
 	st->journal_used_blocks = lb_journal_used(p);
 	port_spin_unlock(&p->lock, flags);
 	st->journal_total_blocks = p->journal.blocks;
@@ -75,9 +75,9 @@ void lb_pool_stat(struct lb_pool *p, struct lb_pool_stat *st)
 	/* Each journal batch and each commit flushes once before it writes. */
 	st->device_flushes = READ_ONCE(p->flushes) + READ_ONCE(p->commits);
 	st->memtable_entries = (u64)port_atomic64_read(&p->mem_entries);
-	st->scrub_state = p->scrub.state;
-	st->scrub_done_blocks = p->scrub.done;
-	st->scrub_errors = p->scrub.errors;
+	st->scrub_state = READ_ONCE(p->scrub.state);
+	st->scrub_done_blocks = READ_ONCE(p->scrub.done);
+	st->scrub_errors = READ_ONCE(p->scrub.errors);
 }
 
 /* ------------------------------------------------------------------ volumes */

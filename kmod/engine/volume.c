@@ -382,7 +382,7 @@ void lb_vol_note_dirty(struct lb_vol *v)
 			p->first_dirty_ns = port_now_ns();
 			lb_pool_kick(p, LB_KICK_COMMIT);
 		}
-		v->on_dirty = true;
+		WRITE_ONCE(v->on_dirty, true);
 		lb_list_add_tail(&v->dirty_link, &p->dirty);
 	}
 	if (!lb_vol_active(v)->gen)
@@ -402,7 +402,7 @@ bool lb_vol_insert(struct lb_vol *v, u64 lblk, u64 count, u64 pblk, bool dirty, 
 	mt = lb_vol_active(v);
 	before = mt->entries;
 	ok = lb_mem_insert(mt, lblk, count, pblk, dirty, nodes);
-	v->change_seq++;
+	WRITE_ONCE(v->change_seq, v->change_seq + 1);
 	port_atomic64_add((s64)(mt->entries - before), &p->mem_entries);
 	worst = lb_vol_worst(v, mt, mt->entries);
 	more = worst > mt->charge ? worst - mt->charge : 0;

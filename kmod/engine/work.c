@@ -15,7 +15,7 @@ u64 lb_request_room(struct lb_pool *p, int error)
 	unsigned long flags = port_spin_lock(&p->lock);
 	u64 round = (p->room_running ? p->room_running : p->room_done) + 1;
 
-	p->room_asked = round;
+	WRITE_ONCE(p->room_asked, round);
 	if (error == -ENOSPC)
 		p->room_full = true;
 	port_spin_unlock(&p->lock, flags);
@@ -25,12 +25,11 @@ u64 lb_request_room(struct lb_pool *p, int error)
 
 u64 lb_nospc(struct lb_pool *p)
 {
-	const struct lb_super *sb = p->sb;
-	u64 timeout = le64_to_cpu(sb->nospc_timeout_ms);
+	u64 timeout = READ_ONCE(p->policy.nospc_timeout_ms);
 
 	WRITE_ONCE(p->no_space, true);
 	lb_pool_kick(p, LB_KICK_COMMIT);
-	if (!(le32_to_cpu(sb->flags) & LB_SUPER_QUEUE_NOSPC))
+	if (!READ_ONCE(p->policy.queue_nospc))
 		return 0;
 	return timeout ? timeout : ~0ULL;
 }
@@ -46,7 +45,7 @@ void lb_pool_note_unmap(struct lb_pool *p)
 /* When the next commit is due by the clock; ~0ULL: never. */
 static u64 due_ns(struct lb_pool *p)
 {
-	u64 due = ~0ULL, interval = (u64)le32_to_cpu(p->sb->commit_interval_ms) * MS;
+	u64 due = ~0ULL, interval = READ_ONCE(p->policy.interval_ms) * MS, last, unmap;
 	unsigned long flags;
 
 	if (lb_pool_check_writable(p))
@@ -54,12 +53,14 @@ static u64 due_ns(struct lb_pool *p)
 	flags = port_spin_lock(&p->lock);
 	if (!lb_list_empty(&p->dirty))
 		due = p->first_dirty_ns + interval;
+	last = p->last_commit_ns;
 	port_spin_unlock(&p->lock, flags);
 	/* Requests in the catalog's memtable wait for the clock as well. */
 	if (READ_ONCE(p->catalog.items))
-		due = min_t(u64, due, p->last_commit_ns + interval);
-	if (READ_ONCE(p->unmap_due_ns))
-		due = min_t(u64, due, p->unmap_due_ns);
+		due = min_t(u64, due, last + interval);
+	unmap = READ_ONCE(p->unmap_due_ns);
+	if (unmap)
+		due = min_t(u64, due, unmap);
 	if (READ_ONCE(p->maintenance))
 		due = min_t(u64, due, READ_ONCE(p->maintain_due_ns));
 	return due;
@@ -144,7 +145,7 @@ static bool run_round(struct lb_pool *p)
 			commit_now(p);
 	}
 	flags = port_spin_lock(&p->lock);
-	p->room_done = round;
+	WRITE_ONCE(p->room_done, round);
 	p->room_running = 0;
 	port_spin_unlock(&p->lock, flags);
 	if (p->ops->room)
@@ -165,7 +166,7 @@ static void tell_events(struct lb_pool *p)
 		if (!p->low_space_told)
 			lb_pool_event(p, LB_EV_LOW_SPACE, 0, free, NULL);
 		p->low_space_told = true;
-		if (free >= le64_to_cpu(p->sb->low_water_blocks)) {
+		if (free >= READ_ONCE(p->policy.low_water)) {
 			p->low_space_told = false;
 			WRITE_ONCE(p->low_space, false);
 		}

@@ -33,7 +33,7 @@ static bool bucket_conflict(const struct lb_list *bucket, u64 lblk, u64 count)
 	const struct lb_write *w;
 
 	lb_list_for_each_entry(w, bucket, lock_link)
-		if (overlap(w->lblk, w->count, lblk, count))
+		if (overlap(w->lblk, READ_ONCE(w->count), lblk, count))
 			return true;
 	return false;
 }
@@ -188,7 +188,7 @@ static int charge_write(struct lb_vol *v, u64 *count, u64 *slack)
 
 static void low_space_check(struct lb_pool *p)
 {
-	u64 low = le64_to_cpu(p->sb->low_water_blocks);
+	u64 low = READ_ONCE(p->policy.low_water);
 
 	if (low && !READ_ONCE(p->low_space) && lb_space_free_blocks(p->space) < low) {
 		WRITE_ONCE(p->low_space, true);
@@ -290,7 +290,7 @@ static int write_prepare(struct lb_write *w, unsigned int how)
 		lb_space_uncharge(s, w->charge);
 		goto out_nodes;
 	}
-	w->count = got;
+	WRITE_ONCE(w->count, got);	/* others look at the lock */
 	low_space_check(v->pool);
 	return 0;
 

@@ -156,13 +156,23 @@ static u64 sim_blocks(struct port_dev *dev)
 	return n;
 }
 
+static u64 last_serial(struct sim_dev *s)
+{
+	u64 serial;
+
+	sim_lock(s);
+	serial = s->serial;
+	sim_unlock(s);
+	return serial;
+}
+
 static int sim_read(struct port_dev *dev, u64 block, void *buf)
 {
 	struct sim_dev *s = sim_dev(dev);
 	const struct port_sim_fault *f;
 	int err;
 
-	err = run_hook(s, PORT_SIM_READ, block, 1, 0, s->serial);
+	err = run_hook(s, PORT_SIM_READ, block, 1, 0, last_serial(s));
 	if (err)
 		return err;
 	sim_lock(s);
