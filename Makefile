@@ -19,7 +19,7 @@ VERSION := $(shell cat VERSION)
 export KERNEL
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps module sparse userspace stage engine-test check-style \
+.PHONY: all help deps module sparse userspace stage engine-test engine-tsan check-style \
 	test vm-shell quickstart install modules-install dkms-install clean
 
 all: module userspace ## Build the module for KERNEL and the tools
@@ -47,6 +47,9 @@ stage: userspace ## Install the tools into build/stage/, for the VM
 
 engine-test: ## Run the engine's tests under ASan and UBSan
 	$(MAKE) -C tests/engine check
+
+engine-tsan: ## Run the engine's tests with threads under ThreadSanitizer
+	$(MAKE) -C tests/engine tsan
 
 check-style: ## Run sparse, checkpatch, shellcheck, cppcheck and the project's own checks
 	tests/run --only style
