@@ -157,6 +157,7 @@ static u64 work_cursor(struct port_dev *dev, u64 gone)
 static struct port_dev *make_halfway(struct checklab_vol *vols, u64 gone)
 {
 	static const struct lb_tx none;
+	unsigned int commits;
 	struct maker m;
 
 	maker_begin(&m, vols, LB_POOL_MIN_BLOCKS);
@@ -171,9 +172,10 @@ static struct port_dev *make_halfway(struct checklab_vol *vols, u64 gone)
 	make_writes(&m, 2, 0, 10, 20);
 	assert_ok(lb_pool_commit(m.h.pool));
 	assert_ok(lb_vol_remove(m.h.pool, gone, false, &none));
-	do
+	for (commits = 0; !work_cursor(m.h.dev, gone); commits++) {
+		assert_true(commits < 20);
 		assert_ok(lb_pool_commit(m.h.pool));
-	while (!work_cursor(m.h.dev, gone));
+	}
 	free(m.vols[gone - 1].pattern);
 	m.vols[gone - 1] = (struct checklab_vol){ 0 };
 	return maker_cut(&m);
