@@ -106,6 +106,8 @@ static int record_is_lost(struct replay *r)
 
 static int group_add(struct replay *r, const u8 *data, u32 len)
 {
+	if (!len)
+		return 0;
 	if (r->group_len + len > r->group_room) {
 		u64 room = (r->group_room + len) * 2;
 		u8 *bigger = port_alloc(room, PORT_WAIT);

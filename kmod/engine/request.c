@@ -610,11 +610,12 @@ int lb_vol_rollback(struct lb_pool *p, u64 id, u64 snapshot)
 	if (err)
 		return err;
 	port_mutex_lock(&p->catalog.mutex);
-	err = lb_hidden_add(p, r.hidden);
+	if (lb_hidden_add(p, r.hidden))
+		port_log(PORT_LOG_WARN, "no memory: what volume %llu held before its rollback is freed when the pool is opened again",
+			 (unsigned long long)id);
 	port_mutex_unlock(&p->catalog.mutex);
 	lb_pool_kick(p, LB_KICK_COMMIT);
 	lb_pool_event(p, LB_EV_VOL_ROLLBACK, id, snapshot, NULL);
-	/* Without memory for the note, the old content is freed after the pool is opened again. */
 	return 0;
 }
 

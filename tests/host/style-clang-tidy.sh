@@ -21,6 +21,7 @@ checks+=',-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier'
 checks+=',-bugprone-narrowing-conversions,-bugprone-branch-clone'
 checks+=',-bugprone-implicit-widening-of-multiplication-result'
 checks+=',-bugprone-assignment-in-if-condition,-bugprone-macro-parentheses'
+checks+=',-bugprone-sizeof-expression,-bugprone-not-null-terminated-result,-bugprone-suspicious-missing-comma'
 checks+=',-bugprone-suspicious-string-compare,-clang-analyzer-unix.Malloc'
 checks+=',-clang-analyzer-core.uninitialized.*,-clang-analyzer-core.CallAndMessage'
 

@@ -471,7 +471,7 @@ int source_load(struct source *source, const char *name, size_t max, char **data
 	int rc;
 
 	rc = blob_open(source, name, &blob, err);
-	if (rc)
+	if (rc || !blob)
 		return rc;
 	if (blob->size > max) {
 		rc = layerblk_error_set(err, EFBIG, "read", name, "it has %llu bytes, at most %zu are expected",

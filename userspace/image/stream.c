@@ -198,12 +198,12 @@ int stream_finish(struct stream *stream, struct layerblk_error *err)
 int stream_check_blob(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
 		      struct layerblk_error *err)
 {
-	struct stream *stream;
+	struct stream *stream = NULL;
 	const void *data;
 	la_ssize_t got;
 	int rc = stream_open(source, layer, progress, arg, &stream, err);
 
-	if (rc)
+	if (rc || !stream)
 		return rc;
 	do
 		got = blob_callback(stream->raw, stream, &data);

@@ -46,7 +46,7 @@ int ck_map_lookup(struct ck *ck, const struct ck_vol *v, u64 lblk, struct ck_ext
 {
 	u64 hi = LB_LBLK_MAX + 1;
 	struct lb_ref ref = v->root;
-	const struct lb_node *n;
+	const struct lb_node *n = NULL;
 	unsigned int i;
 
 	while (ref.addr) {
@@ -62,7 +62,7 @@ int ck_map_lookup(struct ck *ck, const struct ck_vol *v, u64 lblk, struct ck_ext
 			hi = le64_to_cpu(n->children[i + 1].lblk);
 		ref = lb_ref_decode(&n->children[i].ptr);
 	}
-	for (i = 0; ref.addr && i < le16_to_cpu(n->header.count); i++) {
+	for (i = 0; ref.addr && n && i < le16_to_cpu(n->header.count); i++) {
 		*e = ck_extent(n, i);
 		if (e->lblk + e->count <= lblk)
 			continue;

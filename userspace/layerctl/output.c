@@ -260,8 +260,8 @@ void output_table(FILE *stream, const struct output_column *columns, json_object
 	while (columns[table.columns_n].title)
 		table.columns_n++;
 	cells = (table.rows_n + 1) * table.columns_n;
-	table.cells = calloc(cells, sizeof(*table.cells));
-	table.widths = calloc(table.columns_n, sizeof(*table.widths));
+	table.cells = calloc(cells + 1, sizeof(*table.cells));
+	table.widths = calloc(table.columns_n + 1, sizeof(*table.widths));
 	if (table.cells && table.widths && table_fill(&table, rows, now, no_trunc))
 		table_print(stream, &table);
 	else
