@@ -75,7 +75,8 @@ int lb_pool_probe(struct port_dev *dev, struct lb_super_info *info);
 int lb_pool_wipe(struct port_dev *dev);
 
 #define LB_POOL_OPEN_RO		1u	/* write nothing; the journal is replayed in memory only */
-#define LB_POOL_OPEN_FALLBACK	2u	/* accept an older superblock when the newest is damaged */
+/* Accept an older superblock when the newest is damaged, and go on without what follows a damaged journal record. */
+#define LB_POOL_OPEN_FALLBACK	2u
 
 /*
  * Open: find the superblock, replay the journal, commit it under a new epoch. On error nothing was written that changes the pool's meaning.

@@ -58,7 +58,8 @@ struct lb_ioc_version {
 /* ------------------------------------------------------------------ pools */
 
 #define LB_OPEN_READ_ONLY	(1U << 0)	/* write nothing, not even the journal's replay */
-#define LB_OPEN_FORCE_FALLBACK	(1U << 1)	/* accept an older superblock when the newest one is damaged */
+/* accept an older superblock when the newest one is damaged, and the loss of what follows a damaged journal record */
+#define LB_OPEN_FORCE_FALLBACK	(1U << 1)
 
 struct lb_ioc_pool_open {
 	__u32 size;

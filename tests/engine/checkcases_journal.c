@@ -74,6 +74,14 @@ static void group_open(struct damage *d)
 	damage_record(d, &e, sizeof(e), LB_RECORD_MORE);
 }
 
+/* The first of several records: those after it say that it was whole. */
+static void record_lost(struct damage *d)
+{
+	static const u8 noise[LB_BLOCK_BYTES] = { 1, 2, 3 };
+
+	port_sim_poke(d->dev, le64_to_cpu(d->sb.journal_block) + le64_to_cpu(d->sb.journal_pos), noise);
+}
+
 /* All items of a new volume, whose map is another volume's. */
 static void entry_root(struct damage *d)
 {
@@ -120,6 +128,7 @@ const struct check_case cases_journal[] = {
 	CASE(807, KEPT, "three generations on", entry_gen),
 	CASE(808, KEPT, "a group without its end", group_open),
 	CASE(809, KEPT, "another volume's map", entry_root),
+	CASE(810, KEPT, "the first of several", record_lost, .image = IMAGE_JOURNAL),
 	CASE(606, KEPT, "a name that replay would make", entry_orphan),
 };
 const unsigned int cases_journal_count = ARRAY_SIZE(cases_journal);

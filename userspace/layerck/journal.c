@@ -3,8 +3,8 @@
  * Reading the journal: the chain of intact records from where the superblock says, the entries in them, and of
  * these the live ones, which the superblock does not hold yet. What they would do to the pool is replay.c's.
  *
- * The chain ends at the first block that is not the expected record. That is no finding: every crash leaves such an
- * end.
+ * The chain ends at the first block that is not the expected record. That is no finding, for every crash leaves such an
+ * end; unless the record after the missing one is there: they are written one after the other.
  */
 #include <stdlib.h>
 
@@ -22,19 +22,20 @@ struct reader {
 	size_t group_len;
 };
 
-static bool expected(const struct reader *r, const struct lb_record_header *h, u64 pos)
+/* prev: NULL for any. */
+static bool expected(const struct reader *r, const struct lb_record_header *h, u64 pos, u64 seq, const u32 *prev)
 {
 	const struct lb_super *sb = r->ck->sb;
 	u32 blocks = le32_to_cpu(h->blocks);
 
 	return le32_to_cpu(h->magic) == LB_MAGIC_JOURNAL && h->epoch == sb->journal_epoch &&
-	       le64_to_cpu(h->seq) == r->seq &&
-	       le32_to_cpu(h->prev) == r->prev && !memcmp(h->uuid, sb->uuid, sizeof(h->uuid)) && blocks >= 1 &&
+	       le64_to_cpu(h->seq) == seq &&
+	       (!prev || le32_to_cpu(h->prev) == *prev) && !memcmp(h->uuid, sb->uuid, sizeof(h->uuid)) && blocks >= 1 &&
 	       blocks <= LB_RECORD_MAX_BLOCKS && blocks <= r->blocks - pos;
 }
 
-/* 1: r->buf holds the expected record; 0: it is not there. */
-static int read_at(struct reader *r, u64 pos)
+/* 1: r->buf holds the record; 0: it is not there. */
+static int read_at(struct reader *r, u64 pos, u64 seq, const u32 *prev)
 {
 	struct lb_record_header h;
 	u32 csum, i;
@@ -42,7 +43,7 @@ static int read_at(struct reader *r, u64 pos)
 	if (port_read(r->ck->dev, r->ring + pos, r->buf))
 		return 0;
 	memcpy(&h, r->buf, sizeof(h));
-	if (!expected(r, &h, pos))
+	if (!expected(r, &h, pos, seq, prev))
 		return 0;
 	for (i = 1; i < le32_to_cpu(h.blocks); i++)
 		if (port_read(r->ck->dev, r->ring + pos + i, r->buf + (size_t)i * LB_BLOCK_BYTES))
@@ -60,13 +61,29 @@ static int read_next(struct reader *r)
 
 	if (r->read >= r->blocks)
 		return 0;
-	if (read_at(r, r->pos))
+	if (read_at(r, r->pos, r->seq, &r->prev))
 		return 1;
-	if (!skipped || r->read + skipped >= r->blocks || !read_at(r, 0))
+	if (!skipped || r->read + skipped >= r->blocks || !read_at(r, 0, r->seq, &r->prev))
 		return 0;
 	r->pos = 0;
 	r->read += skipped;
 	return 1;
+}
+
+/* The chain has ended. Is the record after the missing one there, within the reach of two or at the ring's start? */
+static void look_beyond(struct reader *r)
+{
+	u64 end = 2 * LB_RECORD_MAX_BLOCKS, i;
+
+	if (r->pos + LB_RECORD_MAX_BLOCKS > r->blocks)
+		end += r->blocks - r->pos;
+	for (i = 1; i < end && r->read + i < r->blocks; i++) {
+		if (read_at(r, (r->pos + i) % r->blocks, r->seq + 1, NULL)) {
+			ck_tell(r->ck, LBCK_RECORD_LOST, CK_AT(r->ring + r->pos), "record %llu; the one after it is at block %llu",
+				(unsigned long long)r->seq, (unsigned long long)(r->ring + (r->pos + i) % r->blocks));
+			return;
+		}
+	}
 }
 
 /* ------------------------------------------------------------------ entries */
@@ -227,6 +244,8 @@ int ck_journal_read(struct ck *ck)
 		return -ENOMEM;
 	while (!err && read_next(&r))
 		err = take_record(&r);
+	if (!err)
+		look_beyond(&r);
 	if (!err && r.group_len)
 		ck_tell(ck, LBCK_GROUP_OPEN, CK_NOWHERE, "its last %llu bytes are not applied",
 			(unsigned long long)r.group_len);

@@ -125,7 +125,7 @@ static const struct command_option create_options[] = {
 static const struct command_option open_options[] = {
 	{ .name = "all", .letter = 'a', .help = "Open every pool that is found" },
 	{ .name = "read-only", .letter = 'r', .help = "Write nothing to the pool's device" },
-	{ .name = "force-fallback", .help = "Go back to an older state when the newest superblock is damaged" },
+	{ .name = "force-fallback", .help = "Go back to an older state when the newest superblock or the journal is damaged" },
 	{ 0 },
 };
 

@@ -23,6 +23,9 @@ static const struct reason reasons[] = {
 	{ LB_IOC_POOL_OPEN, ESTALE, "the newest superblock is damaged and only an older one is intact",
 	  "Check the device with layerck; `layerctl pool open --force-fallback` goes back to the older state "
 	  "and loses what came after it" },
+	{ LB_IOC_POOL_OPEN, EIO, "the device does not give a block that is needed, or a journal record is damaged",
+	  "Check the device with layerck, the kernel's log tells more; `layerctl pool open --force-fallback` goes on "
+	  "without what follows a damaged journal record" },
 	{ LB_IOC_POOL_OPEN, ENOENT, "no such block device", NULL },
 	{ LB_IOC_POOL_OPEN, ENXIO, "no such block device", NULL },
 	{ LB_IOC_POOL_OPEN, EROFS, "the device is read-only", "Open the pool with --read-only" },
