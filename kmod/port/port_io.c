@@ -4,7 +4,8 @@
  *
  * Every bio comes from the pool's own set. A batch keeps its bios back and submits them together under a plug; because a bio
  * that is kept back does not make progress, it never waits for memory while it keeps any: it submits first, then waits.
- * Neighbouring blocks given in ascending order share a bio.
+ * Neighbouring blocks given in ascending order share a bio, also when two such runs alternate, as a node's first and second
+ * copies do.
  *
  * A batch is used by one thread; completions touch only its counters.
  */
@@ -102,12 +103,17 @@ int port_flush(struct port_dev *dev)
 
 /* ------------------------------------------------------------------ batches */
 
+struct port_run {
+	struct bio *bio;
+	u64 next;			/* the block that follows on */
+};
+
 struct port_batch {
 	struct port_dev *dev;
 	struct bio_list kept;		/* built, not yet submitted */
 	unsigned int kept_count;
-	struct bio *open;		/* the last of kept: takes further blocks if they follow on */
-	u64 next;			/* the block that follows on */
+	struct port_run open[2];	/* of kept: take further blocks if they follow on */
+	unsigned int last;		/* the one that took the last block */
 	atomic_t pending;		/* submitted and not completed, plus one held by the batch until wait */
 	int error;			/* the first */
 	struct completion done;
@@ -145,12 +151,18 @@ static void port_batch_end_io(struct bio *bio)
 		complete(&b->done);
 }
 
+static void port_batch_close_runs(struct port_batch *b)
+{
+	b->open[0].bio = NULL;
+	b->open[1].bio = NULL;
+}
+
 static void port_batch_submit(struct port_batch *b)
 {
 	struct blk_plug plug;
 	struct bio *bio;
 
-	b->open = NULL;
+	port_batch_close_runs(b);
 	b->kept_count = 0;
 	if (bio_list_empty(&b->kept))
 		return;
@@ -182,11 +194,21 @@ static struct bio *port_batch_bio(struct port_batch *b, unsigned int vecs, blk_o
 
 void port_batch_write(struct port_batch *b, u64 block, void *buf)
 {
-	if (!b->open || b->next != block || !port_add(b->open, buf)) {
-		b->open = port_batch_bio(b, PORT_BATCH_VECS, REQ_OP_WRITE | REQ_META, block);
-		port_add(b->open, buf);
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		if (b->open[i].bio && b->open[i].next == block && port_add(b->open[i].bio, buf))
+			break;
 	}
-	b->next = block + 1;
+	if (i == 2) {
+		struct bio *bio = port_batch_bio(b, PORT_BATCH_VECS, REQ_OP_WRITE | REQ_META, block);
+
+		i = b->last ^ 1;
+		b->open[i].bio = bio;
+		port_add(bio, buf);
+	}
+	b->open[i].next = block + 1;
+	b->last = i;
 }
 
 void port_batch_discard(struct port_batch *b, u64 block, u64 count)
@@ -195,7 +217,7 @@ void port_batch_discard(struct port_batch *b, u64 block, u64 count)
 
 	if (!port_dev_can_discard(b->dev))
 		return;
-	b->open = NULL;
+	port_batch_close_runs(b);
 	while (count) {
 		n = min_t(u64, count, PORT_DISCARD_BLOCKS);
 		port_batch_bio(b, 0, REQ_OP_DISCARD, block)->bi_iter.bi_size = n << LB_BLOCK_SHIFT;
