@@ -90,16 +90,16 @@ main() {
 	install_packages $need && exit 0
 	as_root apt-get -q update
 	# shellcheck disable=SC2086
-	install_packages $need
+	install_packages $need && exit 0
+	tail -n 5 "$LOG" >&2
+	exit 1
 }
 
 install_packages() {
 	# The lock waits for another apt on the same machine.
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
 		-o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
-		--no-install-recommends install "$@" >"$LOG" 2>&1 && return 0
-	tail -n 5 "$LOG" >&2
-	return 1
+		--no-install-recommends install "$@" >"$LOG" 2>&1
 }
 
 LOG=$(mktemp)

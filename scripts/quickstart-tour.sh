@@ -24,9 +24,20 @@ say() {
 	[ $# -eq 0 ] || printf '    %s\n' "$@"
 }
 
-# run COMMAND...: shows it as typed, then its output.
+# typed COMMAND...: as one would type it.
+typed() {
+	local word line=''
+
+	for word in "$@"; do
+		[[ $word != *[[:space:]\;\>]* ]] || word="'$word'"
+		line+=" $word"
+	done
+	printf '\n    %s$%s%s\n' "$B" "$line" "$N"
+}
+
+# run COMMAND...: shows it, then its output.
 run() {
-	printf '\n    %s$ %s%s\n' "$B" "$*" "$N"
+	typed "$@"
 	"$@" 2>&1 | sed 's/^/    /'
 }
 
@@ -35,7 +46,7 @@ want() {
 	local text=$1 out
 
 	shift
-	printf '\n    %s$ %s%s\n' "$B" "$*" "$N"
+	typed "$@"
 	out=$("$@" 2>&1) || { echo "$out"; die "that should have worked"; }
 	printf '    %s\n' "${out//$'\n'/$'\n    '}"
 	grep -qF -- "$text" <<<"$out" || die "that should have said: $text"
