@@ -52,10 +52,16 @@ void lbk_io_release(struct lbk_io *io)
 	lbk_io_free(io);
 }
 
+/*
+ * bi_end_io must not be called directly: a clone's is bio_chain_endio(), which only bio_endio() knows what to do with. The first
+ * bio_endio() has let go of all it found (chain count, integrity, cgroup, trace flag); the request queue's marks are left, and
+ * would be taken for marks of this disk's queue.
+ */
 void lbk_part_end(struct bio *part)
 {
-	if (part->bi_end_io)
-		part->bi_end_io(part);
+	bio_clear_flag(part, BIO_QOS_THROTTLED);
+	bio_clear_flag(part, BIO_QOS_MERGED);
+	bio_endio(part);
 }
 
 static void lbk_io_end(struct bio *bio)

@@ -72,7 +72,7 @@ struct lbk_io *lbk_io_alloc(struct lbk_disk *disk, gfp_t gfp);
 void lbk_io_free(struct lbk_io *io);
 void lbk_io_dispatch(struct lbk_io *io, struct bio *part, sector_t sector);
 void lbk_io_release(struct lbk_io *io);			/* account for it and free it */
-/* Back to its owner. bio_endio() has run on the part already: what that released must not be released twice. */
+/* Back to its owner. bio_endio() has run on the part once already, with lbk_io_end(); this is the second time. */
 void lbk_part_end(struct bio *part);
 struct lbk_job *lbk_job_alloc(struct lbk_disk *disk, struct bio *bio);	/* sleeps */
 void lbk_job_free(struct lbk_job *job);
