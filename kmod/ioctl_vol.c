@@ -232,11 +232,15 @@ static int lbk_vol_set(struct lbk_pool *pool, struct lb_ioc_vol_set *r, struct l
 		.quota = r->quota_blocks,
 		.name = name,
 	};
+	struct lbk_disk *disk;
 	int err;
 
 	BUILD_BUG_ON(LB_SET_SIZE != LB_VOL_SET_SIZE || LB_SET_QUOTA != LB_VOL_SET_QUOTA || LB_SET_NAME != LB_VOL_SET_NAME ||
 		     LB_SET_SHRINK != LB_VOL_SET_SHRINK);
+	disk = lbk_disk_pin(pool, r->id);	/* a shrink holds it */
 	err = lb_vol_set(pool->engine, r->id, &change, &attrs->tx);
+	if (disk)
+		lbk_disk_unpin(disk);
 	if (err)
 		return err;
 	if (r->flags & LB_VOL_SET_SIZE)
