@@ -65,7 +65,10 @@ struct lb_format_opts {
 /* Make an empty pool. Overwrites; asking first is the caller's part. -EINVAL the device is too small or too large. Sleeps. */
 int lb_pool_format(struct port_dev *dev, const struct lb_format_opts *opts, u8 uuid[16]);
 
-/* Read the newest valid superblock: 0, -EMEDIUMTYPE none there, -EOPNOTSUPP from the future, -EUCLEAN, -ESTALE, -EIO. Sleeps. */
+/*
+ * Read the newest valid superblock: 0, -EMEDIUMTYPE none there, -EOPNOTSUPP from the future, -EUCLEAN, -EIO; -ESTALE the
+ * newest is damaged, and *info is about an older one. Sleeps.
+ */
 struct lb_super_info {
 	u8 uuid[16];
 	u64 generation, total_blocks, created;

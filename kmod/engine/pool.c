@@ -147,12 +147,14 @@ int lb_pool_probe(struct port_dev *dev, struct lb_super_info *info)
 
 	if (!sb)
 		return -ENOMEM;
-	err = lb_super_read(dev, false, sb, &state);
+	/* Of an older one, too, all is told: who asks for a fall-back must know which pool it is. */
+	err = lb_super_read(dev, true, sb, &state);
 	if (!err) {
 		memcpy(info->uuid, sb->uuid, sizeof(info->uuid));
 		info->generation = le64_to_cpu(sb->header.gen);
 		info->total_blocks = le64_to_cpu(sb->total_blocks);
 		info->created = le64_to_cpu(sb->created);
+		err = state.fallback ? -ESTALE : 0;
 	}
 	port_free_block(sb);
 	return err;
