@@ -279,7 +279,10 @@ int lbk_io_step(struct lbk_disk *disk, struct bio *bio, struct lbk_job *job)
 	}
 	io->start = job ? job->start : jiffies;
 	io->gate = lb_io_enter(disk->vol);
-	ret = op_is_write(bio_op(bio)) ? lbk_write_step(io, bio, job) : lbk_read_step(io, bio, job);
+	if (unlikely(lbk_beyond(disk, bio)))
+		ret = -EIO;
+	else
+		ret = op_is_write(bio_op(bio)) ? lbk_write_step(io, bio, job) : lbk_read_step(io, bio, job);
 	if (likely(ret >= 0))
 		return ret;
 	lb_io_leave(disk->vol, io->gate);

@@ -61,6 +61,15 @@ struct lbk_job {
 #define LBK_MORE	1		/* a part of it is: the bio is the rest */
 #define LBK_HELD	2		/* nothing done: the volume is held */
 
+/*
+ * Does it end behind the volume's end? The block layer has compared it with the disk's size when it came; while it was held or
+ * waited the volume may have been made smaller. In flight the answer stays true, for that is changed while the volume is held.
+ */
+static inline bool lbk_beyond(struct lbk_disk *disk, struct bio *bio)
+{
+	return bio_end_sector(bio) > lb_vol_blocks(disk->vol) * LBK_BLOCK_SECTORS;
+}
+
 /* bio.c */
 void lbk_submit_bio(struct bio *bio);
 void lbk_bio_issue(struct lbk_disk *disk, struct bio *bio);	/* read or write; does not sleep but for memory */

@@ -69,6 +69,11 @@ static int lbk_unmap_step(struct lbk_disk *disk, struct bio *bio, struct lbk_job
 		lbk_io_free(io);
 		return LBK_HELD;
 	}
+	if (lbk_beyond(disk, bio)) {
+		lbk_io_free(io);
+		percpu_ref_put(&disk->inflight);
+		return -EIO;
+	}
 	io->start = job->start;
 	io->gate = lb_io_enter(disk->vol);
 	if (skip || bio_sectors(bio) < LBK_BLOCK_SECTORS) {
