@@ -339,6 +339,7 @@ static int lbk_pool_stop(struct lbk_pool *pool)
 
 	lbk_sysfs_del(pool);
 	shrinker_free(pool->shrinker);
+	lb_pool_stop(pool->engine, true);
 	lbk_engine_stop(pool);
 	err = lb_pool_close(pool->engine);
 	lbk_engine_stop(pool);		/* what the last commit has kicked */

@@ -86,6 +86,12 @@ int lb_pool_wipe(struct port_dev *dev);
  * Errors as for probe, and -EFBIG the device is smaller than the pool. Sleeps. The host's callbacks may be called before it returns.
  */
 int lb_pool_open(struct port_dev *dev, unsigned int flags, const struct lb_host_ops *ops, void *host, struct lb_pool **out);
+/*
+ * Before a close, or while the host must have rest: nothing is due, and the work functions return soon though deletions,
+ * collapses or a scrub may not be over. Rounds are run all the same. With stop false (and a call of lb_work_commit())
+ * everything goes on; what is left of a deletion also does when the pool is opened again. Any context.
+ */
+void lb_pool_stop(struct lb_pool *pool, bool stop);
 /* Commit what is pending and free everything. No volume may be open, no work function running or to come. The commit's error is returned, the pool is gone all the same. */
 int lb_pool_close(struct lb_pool *pool);
 /* Free everything without writing anything: a simulated power cut, and the way out when the device is gone. */

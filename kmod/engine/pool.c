@@ -390,6 +390,11 @@ int lb_pool_commit(struct lb_pool *p)
 	return port_flush(p->dev);
 }
 
+void lb_pool_stop(struct lb_pool *p, bool stop)
+{
+	WRITE_ONCE(p->stopped, stop);
+}
+
 int lb_pool_close(struct lb_pool *p)
 {
 	int err = 0;

@@ -192,7 +192,7 @@ struct lb_pool {
 	struct lb_list reclaims;	/* durable commits' freed lists */
 	u64 last_commit_ns, first_dirty_ns;
 	bool commit_wanted;
-	bool closing;
+	bool stopped;			/* lb_pool_stop() */
 
 	port_atomic64_t mem_entries;	/* of all memtables */
 	u64 mem_limit;

@@ -40,7 +40,7 @@ int lb_pool_scrub(struct lb_pool *p, bool start)
 
 bool lb_scrub_due(struct lb_pool *p)
 {
-	return READ_ONCE(p->scrub.state) == STATE_RUNNING;
+	return READ_ONCE(p->scrub.state) == STATE_RUNNING && !READ_ONCE(p->stopped);
 }
 
 static bool give_way(struct lb_pool *p)

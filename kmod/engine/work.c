@@ -48,7 +48,7 @@ static u64 due_ns(struct lb_pool *p)
 	u64 due = ~0ULL, interval = READ_ONCE(p->policy.interval_ms) * MS, last, unmap;
 	unsigned long flags;
 
-	if (lb_pool_check_writable(p))
+	if (lb_pool_check_writable(p) || READ_ONCE(p->stopped))
 		return due;
 	flags = port_spin_lock(&p->lock);
 	if (!lb_list_empty(&p->dirty))
@@ -68,7 +68,7 @@ static u64 due_ns(struct lb_pool *p)
 
 bool lb_commit_due(struct lb_pool *p)
 {
-	if (lb_pool_check_writable(p))
+	if (lb_pool_check_writable(p) || READ_ONCE(p->stopped))
 		return false;
 	if (READ_ONCE(p->commit_wanted))
 		return true;
@@ -115,13 +115,15 @@ static bool anything_to_commit(struct lb_pool *p)
 static void make_space(struct lb_pool *p)
 {
 	u64 before, enough = 1024;
+	bool more;
 
 	do {
 		before = lb_space_free_blocks(p->space);
 		if (anything_to_commit(p) && commit_now(p))
 			return;
 		lb_reclaim_all(p);
-	} while (READ_ONCE(p->maintenance) && lb_space_free_blocks(p->space) < before + enough);
+		more = READ_ONCE(p->maintenance) && !READ_ONCE(p->stopped);
+	} while (more && lb_space_free_blocks(p->space) < before + enough);
 }
 
 static bool run_round(struct lb_pool *p)
@@ -192,6 +194,8 @@ void lb_work_commit(struct lb_pool *p)
 	while (more) {
 		tell_events(p);
 		more = run_round(p);
+		if (READ_ONCE(p->stopped))	/* a round that was asked for has been run all the same */
+			break;
 		if (lb_commit_due(p)) {
 			if (commit_now(p))
 				break;
