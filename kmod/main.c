@@ -29,11 +29,16 @@ static int __init lbk_init(void)
 	err = lbk_sysfs_init();
 	if (err)
 		goto err_disk;
-	err = lbk_control_init();
+	err = lbk_pools_init();
 	if (err)
 		goto err_sysfs;
+	err = lbk_control_init();
+	if (err)
+		goto err_pools;
 	return 0;
 
+err_pools:
+	lbk_pools_exit();
 err_sysfs:
 	lbk_sysfs_exit();
 err_disk:
@@ -50,6 +55,7 @@ err_port:
 static void __exit lbk_exit(void)
 {
 	lbk_control_exit();
+	lbk_pools_exit();
 	lbk_sysfs_exit();
 	lbk_disk_exit();
 	lbk_events_exit();

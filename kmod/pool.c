@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/suspend.h>
 
 #include "bio.h"
 #include "compat.h"
@@ -21,6 +22,7 @@
 static LIST_HEAD(lbk_pools);
 static DEFINE_MUTEX(lbk_pools_lock);
 static DECLARE_WAIT_QUEUE_HEAD(lbk_pools_wait);	/* a pool's users have become fewer */
+static bool lbk_resting;				/* the machine is being suspended; lbk_pools_lock */
 
 static_assert((int)LB_EV_LOW_SPACE == LB_EVENT_LOW_SPACE && (int)LB_EV_NO_SPACE == LB_EVENT_NO_SPACE);
 static_assert((int)LB_EV_POOL_FAILED == LB_EVENT_POOL_FAILED && (int)LB_EV_POOL_GROWN == LB_EVENT_POOL_GROWN);
@@ -92,8 +94,13 @@ static int lbk_queues_init(struct lbk_pool *pool)
 	unsigned int flags = WQ_MEM_RECLAIM | WQ_UNBOUND;
 	const u8 *id = pool->uuid;
 
-	pool->commit_wq = alloc_workqueue("lbk-commit/%4phN", flags, 1, id);
-	pool->reclaim_wq = alloc_workqueue("lbk-reclaim/%4phN", flags, 1, id);
+	/*
+	 * What changes the pool by itself is frozen before a hibernation image is taken: the image has the pool in memory as
+	 * it was then, and after the resume it would go on from there, over what a later commit has written. The other queues
+	 * work for bios alone; those who send them are stopped first, and may have to wait for some until they can be.
+	 */
+	pool->commit_wq = alloc_workqueue("lbk-commit/%4phN", flags | WQ_FREEZABLE, 1, id);
+	pool->reclaim_wq = alloc_workqueue("lbk-reclaim/%4phN", flags | WQ_FREEZABLE, 1, id);
 	pool->slow_wq = alloc_workqueue("lbk-slow/%4phN", flags | WQ_HIGHPRI, 0, id);
 	pool->flush_wq = alloc_workqueue("lbk-flush/%4phN", flags | WQ_HIGHPRI, 0, id);
 	pool->unmap_wq = alloc_workqueue("lbk-unmap/%4phN", flags, 0, id);
@@ -381,6 +388,8 @@ int lbk_pool_open(dev_t dev, bool read_only, bool fallback, u8 uuid[16])
 	lbk_event(pool->uuid, LB_EVENT_POOL_OPEN, 0, 0, NULL);
 	mutex_lock(&lbk_pools_lock);
 	pool->state = LBK_POOL_OPEN;
+	if (lbk_resting)
+		lb_pool_stop(pool->engine, true);
 	mutex_unlock(&lbk_pools_lock);
 	return 0;
 
@@ -432,4 +441,66 @@ int lbk_pool_close(const u8 uuid[16])
 	kvfree(pool);
 	module_put(THIS_MODULE);
 	return err;
+}
+
+/* ------------------------------------------------------------------ suspend */
+
+/*
+ * The freezable queues must come to rest within seconds, or the suspend is called off. So a scrub or a big deletion stops here, and
+ * a commit under way is waited for, while there is no time limit yet; afterwards all goes on.
+ */
+static void lbk_pool_rest(struct lbk_pool *pool, bool rest)
+{
+	lb_pool_stop(pool->engine, rest);
+	if (rest) {
+		flush_delayed_work(&pool->commit_work);
+		flush_work(&pool->reclaim_work);
+	} else {
+		lbk_host_kick(pool, LB_KICK_COMMIT);
+	}
+}
+
+static int lbk_pm_notify(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct lbk_pool *pool;
+	u8 uuid[16] = { };
+	bool rest;
+
+	switch (event) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_SUSPEND_PREPARE:
+	case PM_RESTORE_PREPARE:
+		rest = true;
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_SUSPEND:
+	case PM_POST_RESTORE:
+		rest = false;
+		break;
+	default:
+		return NOTIFY_DONE;
+	}
+	mutex_lock(&lbk_pools_lock);
+	lbk_resting = rest;		/* for those that are being opened */
+	mutex_unlock(&lbk_pools_lock);
+	for (pool = lbk_pool_next(uuid); pool; pool = lbk_pool_next(uuid)) {
+		memcpy(uuid, pool->uuid, sizeof(uuid));
+		lbk_pool_rest(pool, rest);
+		lbk_pool_put(pool);
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block lbk_pm_notifier = {
+	.notifier_call = lbk_pm_notify,
+};
+
+int lbk_pools_init(void)
+{
+	return register_pm_notifier(&lbk_pm_notifier);
+}
+
+void lbk_pools_exit(void)
+{
+	unregister_pm_notifier(&lbk_pm_notifier);
 }

@@ -17,7 +17,8 @@
  *   flush_wq     lb_flush()          device I/O, a commit
  *   unmap_wq     lb_unmap()          device I/O, block locks (held by in-flight I/O or by a running work of slow_wq)
  *   slow_wq      bios that sleep     device I/O, block locks, room in slow_wq for nothing: a work there never holds a block lock while it is queued
- * None waits for another work of its own queue, so that the one rescuer of each is enough.
+ * The first two are frozen when the machine is suspended. None waits for another work of its own queue, so that the one rescuer of
+ * each is enough.
  */
 #ifndef LBK_POOL_H
 #define LBK_POOL_H
@@ -94,6 +95,9 @@ struct lbk_pool *lbk_pool_get(const u8 uuid[16]);
 /* The pool with the smallest UUID greater than this one, or NULL. */
 struct lbk_pool *lbk_pool_next(const u8 uuid[16]);
 void lbk_pool_put(struct lbk_pool *pool);
+
+int lbk_pools_init(void);
+void lbk_pools_exit(void);
 
 /* sysfs.c */
 int lbk_sysfs_add(struct lbk_pool *pool);
