@@ -360,22 +360,21 @@ void lbk_job_queue(struct lbk_job *job, struct workqueue_struct *wq, work_func_t
 
 /* ------------------------------------------------------------------ the way in */
 
-void lbk_bio_issue(struct lbk_disk *disk, struct bio *bio)
+void lbk_bio_issue(struct lbk_disk *disk, struct bio *bio, struct lbk_job *job)
 {
 	int ret;
 
-	for (;;) {
+	do {
 		ret = lbk_io_step(disk, bio, NULL);
-		if (likely(ret == LBK_GONE))
-			return;
-		if (ret != LBK_MORE)
-			break;
-		if (current->bio_list) {	/* one clone per submit_bio: what is below must get its turn first */
-			submit_bio_noacct(bio);
-			return;
+		if (ret == LBK_MORE && current->bio_list) {
+			submit_bio_noacct(bio);		/* one clone per submit_bio: what is below must get its turn first */
+			ret = LBK_GONE;
 		}
-	}
-	lbk_bio_stuck(disk, bio, ret, NULL);
+	} while (ret == LBK_MORE);
+	if (unlikely(ret != LBK_GONE))
+		lbk_bio_stuck(disk, bio, ret, job);
+	else if (job)
+		lbk_job_free(job);
 }
 
 void lbk_submit_bio(struct bio *bio)
@@ -388,7 +387,7 @@ void lbk_submit_bio(struct bio *bio)
 		if (unlikely(bio->bi_opf & REQ_PREFLUSH))
 			lbk_bio_flush(disk, bio);
 		else
-			lbk_bio_issue(disk, bio);
+			lbk_bio_issue(disk, bio, NULL);
 		break;
 	case REQ_OP_DISCARD:
 	case REQ_OP_WRITE_ZEROES:

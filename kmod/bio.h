@@ -72,7 +72,8 @@ static inline bool lbk_beyond(struct lbk_disk *disk, struct bio *bio)
 
 /* bio.c */
 void lbk_submit_bio(struct bio *bio);
-void lbk_bio_issue(struct lbk_disk *disk, struct bio *bio);	/* read or write; does not sleep but for memory */
+/* Read or write; does not sleep but for memory. A job that the bio has already (or NULL) is consumed: never wait for a second one. */
+void lbk_bio_issue(struct lbk_disk *disk, struct bio *bio, struct lbk_job *job);
 /* What to do with a bio on which a step has ended with `ret` (not GONE or MORE). Consumes the job (may be NULL). */
 void lbk_bio_stuck(struct lbk_disk *disk, struct bio *bio, int ret, struct lbk_job *job);
 void lbk_bio_end(struct bio *bio, int error);

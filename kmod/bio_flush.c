@@ -50,11 +50,11 @@ static void lbk_flush_work(struct work_struct *work)
 	if (err || !bio_sectors(bio)) {
 		lbk_flush_account(disk, job->start);
 		lbk_bio_end(bio, err);
+		lbk_job_free(job);
 	} else {
 		bio->bi_opf &= ~REQ_PREFLUSH;
-		lbk_bio_issue(disk, bio);
+		lbk_bio_issue(disk, bio, job);
 	}
-	lbk_job_free(job);
 	memalloc_noio_restore(scope);
 }
 

@@ -33,7 +33,7 @@ static void lbk_unpark_work(struct work_struct *work)
 		spin_unlock_irq(&disk->lock);
 		if (!bio)
 			break;
-		lbk_bio_issue(disk, bio);
+		lbk_bio_issue(disk, bio, NULL);
 		lbk_wait_end(disk);
 	}
 	blk_finish_plug(&plug);
