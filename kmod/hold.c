@@ -88,7 +88,7 @@ void lbk_resume(struct lbk_disk *disk)
 	mutex_unlock(&disk->hold_lock);
 	if (last) {
 		wake_up_all(&disk->resumed);
-		queue_work(disk->pool->slow_wq, &disk->unpark);
+		queue_work(disk->pool->unpark_wq, &disk->unpark);
 	}
 	trace_lbk_resume(disk);
 }

@@ -79,7 +79,9 @@ static void lbk_reclaim_work(struct work_struct *work)
 
 static void lbk_queues_exit(struct lbk_pool *pool)
 {
-	struct workqueue_struct **queues[] = { &pool->commit_wq, &pool->reclaim_wq, &pool->slow_wq, &pool->flush_wq, &pool->unmap_wq };
+	struct workqueue_struct **queues[] = {
+		&pool->commit_wq, &pool->reclaim_wq, &pool->slow_wq, &pool->flush_wq, &pool->unmap_wq, &pool->unpark_wq,
+	};
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(queues); i++) {
@@ -104,9 +106,10 @@ static int lbk_queues_init(struct lbk_pool *pool)
 	pool->slow_wq = alloc_workqueue("lbk-slow/%4phN", flags | WQ_HIGHPRI, 0, id);
 	pool->flush_wq = alloc_workqueue("lbk-flush/%4phN", flags | WQ_HIGHPRI, 0, id);
 	pool->unmap_wq = alloc_workqueue("lbk-unmap/%4phN", flags, 0, id);
+	pool->unpark_wq = alloc_workqueue("lbk-unpark/%4phN", flags | WQ_HIGHPRI, 0, id);
 	INIT_DELAYED_WORK(&pool->commit_work, lbk_commit_work);
 	INIT_WORK(&pool->reclaim_work, lbk_reclaim_work);
-	if (!pool->commit_wq || !pool->reclaim_wq || !pool->slow_wq || !pool->flush_wq || !pool->unmap_wq) {
+	if (!pool->commit_wq || !pool->reclaim_wq || !pool->slow_wq || !pool->flush_wq || !pool->unmap_wq || !pool->unpark_wq) {
 		lbk_queues_exit(pool);
 		return -ENOMEM;
 	}

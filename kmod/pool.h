@@ -17,6 +17,7 @@
  *   flush_wq     lb_flush()          device I/O, a commit
  *   unmap_wq     lb_unmap()          device I/O, block locks (held by in-flight I/O or by a running work of slow_wq)
  *   slow_wq      bios that sleep     device I/O, block locks, room in slow_wq for nothing: a work there never holds a block lock while it is queued
+ *   unpark_wq    parked bios         what submit_bio() waits for: parts in flight, jobs, and so works of slow_wq and flush_wq
  * The first two are frozen when the machine is suspended. None waits for another work of its own queue, so that the one rescuer of
  * each is enough.
  */
@@ -60,7 +61,7 @@ struct lbk_pool {
 	mempool_t jobs;			/* struct lbk_job */
 	mempool_t pages;		/* of read-modify-write */
 	struct bio_set clones;
-	struct workqueue_struct *slow_wq, *flush_wq, *unmap_wq, *commit_wq, *reclaim_wq;
+	struct workqueue_struct *slow_wq, *flush_wq, *unmap_wq, *unpark_wq, *commit_wq, *reclaim_wq;
 	struct lbk_room room;
 
 	struct delayed_work commit_work;
