@@ -305,6 +305,13 @@ void lbk_bio_end(struct bio *bio, int error)
 	bio_endio(bio);
 }
 
+static void lbk_job_drop_clone(struct lbk_job *job)
+{
+	if (job->clone)
+		bio_put(job->clone);
+	job->clone = NULL;
+}
+
 void lbk_bio_stuck(struct lbk_disk *disk, struct bio *bio, int ret, struct lbk_job *job)
 {
 	bool may_wait = ret == LBK_HELD || ret == -EAGAIN || ret == -ENOSPC || ret == -ENOBUFS;
@@ -314,7 +321,9 @@ void lbk_bio_stuck(struct lbk_disk *disk, struct bio *bio, int ret, struct lbk_j
 	} else if (bio->bi_opf & REQ_NOWAIT) {
 		bio_wouldblock_error(bio);
 	} else if (ret != LBK_HELD || !lbk_park(disk, bio)) {
-		if (!job)
+		if (job)
+			lbk_job_drop_clone(job);	/* nothing that others may wait for is kept while it waits */
+		else
 			job = lbk_job_alloc(disk, bio);
 		trace_lbk_slow(disk, bio, ret);
 		job->wq = disk->pool->slow_wq;
@@ -345,8 +354,7 @@ void lbk_job_free(struct lbk_job *job)
 {
 	struct lbk_disk *disk = job->disk;
 
-	if (job->clone)
-		bio_put(job->clone);
+	lbk_job_drop_clone(job);
 	mempool_free(job, &disk->pool->jobs);
 	lbk_wait_end(disk);
 }
