@@ -340,9 +340,12 @@ void lbk_bio_stuck(struct lbk_disk *disk, struct bio *bio, int ret, struct lbk_j
 
 struct lbk_job *lbk_job_alloc(struct lbk_disk *disk, struct bio *bio)
 {
-	struct lbk_job *job = mempool_alloc(&disk->pool->jobs, GFP_NOIO);
+	bool changes = op_is_write(bio_op(bio)) && bio_sectors(bio);
+	mempool_t *from = changes ? &disk->pool->write_jobs : &disk->pool->jobs;
+	struct lbk_job *job = mempool_alloc(from, GFP_NOIO);
 
 	memset(job, 0, sizeof(*job));
+	job->from = from;
 	job->disk = disk;
 	job->bio = bio;
 	job->start = jiffies;
@@ -355,7 +358,7 @@ void lbk_job_free(struct lbk_job *job)
 	struct lbk_disk *disk = job->disk;
 
 	lbk_job_drop_clone(job);
-	mempool_free(job, &disk->pool->jobs);
+	mempool_free(job, job->from);
 	lbk_wait_end(disk);
 }
 
@@ -416,6 +419,8 @@ int lbk_bio_pools_init(struct lbk_pool *pool)
 	if (!err)
 		err = mempool_init_slab_pool(&pool->jobs, LBK_MIN_JOBS, lbk_job_cache);
 	if (!err)
+		err = mempool_init_slab_pool(&pool->write_jobs, LBK_MIN_JOBS, lbk_job_cache);
+	if (!err)
 		err = mempool_init_page_pool(&pool->pages, LBK_MIN_PAGES, 0);
 	if (!err)
 		err = bioset_init(&pool->clones, LBK_MIN_CLONES, 0, 0);
@@ -429,6 +434,7 @@ void lbk_bio_pools_exit(struct lbk_pool *pool)
 {
 	bioset_exit(&pool->clones);
 	mempool_exit(&pool->pages);
+	mempool_exit(&pool->write_jobs);
 	mempool_exit(&pool->jobs);
 	mempool_exit(&pool->ios);
 }

@@ -39,6 +39,7 @@ struct lbk_io {
 
 struct lbk_job {
 	struct work_struct work;
+	mempool_t *from;
 	struct workqueue_struct *wq;	/* where it runs */
 	struct lbk_disk *disk;
 	struct bio *bio;		/* what is left of it */

@@ -58,7 +58,8 @@ struct lbk_pool {
 	struct block_device *bdev;
 	/* for bios on the way */
 	mempool_t ios;			/* struct lbk_io */
-	mempool_t jobs;			/* struct lbk_job */
+	mempool_t jobs;			/* struct lbk_job, of reads and bare flushes */
+	mempool_t write_jobs;		/* of what may wait for room, perhaps for ever: apart, so that it never keeps a read waiting */
 	mempool_t pages;		/* of read-modify-write */
 	struct bio_set clones;
 	struct workqueue_struct *slow_wq, *flush_wq, *unmap_wq, *unpark_wq, *commit_wq, *reclaim_wq;
