@@ -98,9 +98,9 @@ static inline void bdev_fput(struct file *bdev_file)
 #endif /* 6.9 */
 
 /*
- * holder_ops.mark_dead: since 6.6 it is told whether the device went by surprise and has to drop bd_holder_lock itself; in 6.5 it
- * had one parameter; before there was none (errors of I/O tell the same a little later). COMPAT_MARK_DEAD(fn) makes the callback of
- * a function void fn(struct block_device *), which must not sleep for long.
+ * holder_ops.mark_dead: since 6.7 it has to drop bd_holder_lock itself; since 6.6 it is told whether the device went by surprise; in
+ * 6.5 it had one parameter; before there was none (errors of I/O tell the same a little later). COMPAT_MARK_DEAD(fn) makes the
+ * callback of a function void fn(struct block_device *), which must not sleep for long.
  */
 #if COMPAT_BEFORE(6, 5)
 #define COMPAT_MARK_DEAD(fn)									\
@@ -108,6 +108,9 @@ static inline void bdev_fput(struct file *bdev_file)
 #elif COMPAT_BEFORE(6, 6)
 #define COMPAT_MARK_DEAD(fn)									\
 	static void fn##_compat(struct block_device *bdev) { fn(bdev); }
+#elif COMPAT_BEFORE(6, 7)
+#define COMPAT_MARK_DEAD(fn)									\
+	static void fn##_compat(struct block_device *bdev, bool surprise) { fn(bdev); }
 #else
 #define COMPAT_MARK_DEAD(fn)									\
 	static void fn##_compat(struct block_device *bdev, bool surprise)			\
