@@ -17,8 +17,10 @@
 #define LBK_ROOM_RETRY		(HZ / 4)
 #define LBK_ROOM_PATIENCE	(10 * HZ)
 
+/* With room->lock held: while a job is in a list its disk is there, and lbk_room_exit() has not been called. */
 static void lbk_room_arm(struct lbk_room *room)
 {
+	lockdep_assert_held(&room->lock);
 	/* Any queue for reclaim will do: the timer does not sleep. */
 	queue_delayed_work(container_of(room, struct lbk_pool, room)->flush_wq, &room->timer, LBK_ROOM_RETRY);
 }
@@ -38,7 +40,6 @@ static void lbk_room_timer(struct work_struct *work)
 	struct lbk_room *room = container_of(work, struct lbk_room, timer.work);
 	struct lbk_job *job, *next;
 	LIST_HEAD(go);
-	bool again;
 
 	spin_lock_irq(&room->lock);
 	list_splice_init(&room->later, &go);
@@ -46,11 +47,10 @@ static void lbk_room_timer(struct work_struct *work)
 		if (time_after64(get_jiffies_64(), job->since + LBK_ROOM_PATIENCE))
 			list_move_tail(&job->link, &go);
 	}
-	again = !list_empty(&room->rounds);
+	if (!list_empty(&room->rounds))
+		lbk_room_arm(room);
 	spin_unlock_irq(&room->lock);
 	lbk_room_go(&go);
-	if (again)
-		lbk_room_arm(room);
 }
 
 void lbk_room_init(struct lbk_pool *pool)
@@ -102,8 +102,8 @@ static int lbk_room_final(struct lbk_job *job)
 	job->asked = false;
 	spin_lock_irqsave(&room->lock, flags);
 	list_add_tail(&job->link, &room->later);
-	spin_unlock_irqrestore(&room->lock, flags);
 	lbk_room_arm(room);
+	spin_unlock_irqrestore(&room->lock, flags);
 	return 0;
 }
 
@@ -140,11 +140,11 @@ void lbk_room_wait(struct lbk_job *job, int error)
 	job->since = get_jiffies_64();
 	spin_lock_irqsave(&room->lock, flags);
 	wait = job->round > room->done;
-	if (wait)
+	if (wait) {
 		list_add_tail(&job->link, &room->rounds);
-	spin_unlock_irqrestore(&room->lock, flags);
-	if (wait)
 		lbk_room_arm(room);
-	else
+	}
+	spin_unlock_irqrestore(&room->lock, flags);
+	if (!wait)
 		queue_work(job->wq, &job->work);
 }
