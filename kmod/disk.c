@@ -198,7 +198,8 @@ static int lbk_disk_add(struct lbk_disk *disk, bool read_only)
 	err = device_add_disk(NULL, disk->gd, lbk_disk_groups);
 	if (err)
 		goto err_disk;
-	if (bd_link_disk_holder(disk->below, disk->gd))
+	disk->linked = !bd_link_disk_holder(disk->below, disk->gd);
+	if (!disk->linked)
 		pr_warn("layerblk: %s is not listed among the holders of its pool's device\n", disk->gd->disk_name);
 	return 0;
 
@@ -292,7 +293,8 @@ static void lbk_disk_quiet(struct lbk_disk *disk)
 
 static void lbk_disk_unlink(struct lbk_disk *disk)
 {
-	bd_unlink_disk_holder(disk->below, disk->gd);
+	if (disk->linked)
+		bd_unlink_disk_holder(disk->below, disk->gd);
 	del_gendisk(disk->gd);
 	hash_del(&disk->hash);
 	disk->pool->disk_count--;

@@ -30,6 +30,7 @@ struct lbk_disk {
 	struct percpu_ref inflight;
 	struct gendisk *gd;
 	bool read_only;			/* frozen, or activated so */
+	bool linked;			/* among the holders of the device below */
 
 	u64 id;
 	int index;
