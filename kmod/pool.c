@@ -138,11 +138,6 @@ static void lbk_host_resume(void *host, void *vol_host)
 	lbk_resume(vol_host);
 }
 
-/* Only requests change a size, and each refreshes the disk when it is through: see ioctl_vol.c. */
-static void lbk_host_resized(void *host, void *vol_host, u64 blocks)
-{
-}
-
 static void lbk_host_room(void *host, u64 round)
 {
 	lbk_room_done(host, round);
@@ -159,7 +154,6 @@ static const struct lb_host_ops lbk_host_ops = {
 	.kick		= lbk_host_kick,
 	.vol_hold	= lbk_host_hold,
 	.vol_resume	= lbk_host_resume,
-	.vol_resized	= lbk_host_resized,
 	.room		= lbk_host_room,
 	.event		= lbk_host_event,
 };
