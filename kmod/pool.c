@@ -178,13 +178,25 @@ static unsigned long lbk_shrink_scan(struct shrinker *s, struct shrink_control *
 
 /* ------------------------------------------------------------------ the device */
 
-/* The device has been pulled out: its I/O fails from now on, and the engine turns the pool read-only by that. */
+/*
+ * The device has been pulled out. That may be told before there is an engine and after it is gone, so a work sees to it: it finds
+ * the engine while the pool is ready, and is queued once more when the pool becomes so.
+ */
+static void lbk_gone_work(struct work_struct *work)
+{
+	struct lbk_pool *pool = container_of(work, struct lbk_pool, gone_work);
+
+	if (lbk_pool_ready(pool) && READ_ONCE(pool->gone))
+		lb_pool_fail(pool->engine, -ENODEV, "the device has been removed: using it");
+}
+
 static void lbk_device_gone(struct block_device *bdev)
 {
 	struct lbk_pool *pool = bdev->bd_holder;
 
 	WRITE_ONCE(pool->gone, true);
 	pr_warn("layerblk: the device of pool %pU has been removed\n", pool->uuid);
+	schedule_work(&pool->gone_work);
 }
 COMPAT_MARK_DEAD(lbk_device_gone)
 
@@ -203,6 +215,12 @@ static int lbk_device_check(struct block_device *bdev, bool read_only)
 	return 0;
 }
 
+static void lbk_device_put(struct lbk_pool *pool)
+{
+	bdev_fput(pool->file);
+	cancel_work_sync(&pool->gone_work);	/* the claim is given up: it is not queued any more */
+}
+
 static int lbk_device_open(struct lbk_pool *pool, dev_t dev)
 {
 	blk_mode_t mode = pool->read_only ? BLK_OPEN_READ : BLK_OPEN_READ | BLK_OPEN_WRITE;
@@ -216,14 +234,14 @@ static int lbk_device_open(struct lbk_pool *pool, dev_t dev)
 	if (!err)
 		err = port_dev_init(&pool->dev, pool->bdev);
 	if (err)
-		bdev_fput(pool->file);
+		lbk_device_put(pool);
 	return err;
 }
 
 static void lbk_device_close(struct lbk_pool *pool)
 {
 	port_dev_exit(&pool->dev);
-	bdev_fput(pool->file);
+	lbk_device_put(pool);
 }
 
 /* ------------------------------------------------------------------ the list */
@@ -295,6 +313,7 @@ void lbk_pool_put(struct lbk_pool *pool)
 static void lbk_engine_stop(struct lbk_pool *pool)
 {
 	lbk_pool_set_ready(pool, false);
+	cancel_work_sync(&pool->gone_work);
 	cancel_delayed_work_sync(&pool->commit_work);
 	cancel_work_sync(&pool->reclaim_work);
 }
@@ -322,6 +341,7 @@ static int lbk_pool_start(struct lbk_pool *pool, unsigned int flags)
 	if (err)
 		goto err_shrinker;
 	lbk_pool_set_ready(pool, true);
+	schedule_work(&pool->gone_work);
 	lbk_host_kick(pool, LB_KICK_COMMIT | LB_KICK_RECLAIM);
 	return 0;
 
@@ -365,6 +385,7 @@ int lbk_pool_open(dev_t dev, bool read_only, bool fallback, u8 uuid[16])
 		return -ENOMEM;
 	pool->read_only = read_only;
 	pool->state = LBK_POOL_OPENING;
+	INIT_WORK(&pool->gone_work, lbk_gone_work);
 	mutex_init(&pool->disks_lock);
 	hash_init(pool->disks);
 	err = lbk_device_open(pool, dev);

@@ -67,6 +67,7 @@ struct lbk_pool {
 
 	struct delayed_work commit_work;
 	struct work_struct reclaim_work;
+	struct work_struct gone_work;	/* what is to be done when gone is set */
 	struct port_dev dev;
 	struct file *file;
 	bool ready;			/* the engine is open: its work may be done */

@@ -94,6 +94,8 @@ int lb_pool_open(struct port_dev *dev, unsigned int flags, const struct lb_host_
 void lb_pool_stop(struct lb_pool *pool, bool stop);
 /* Commit what is pending and free everything. No volume may be open, no work function running or to come. The commit's error is returned, the pool is gone all the same. */
 int lb_pool_close(struct lb_pool *pool);
+/* Turn the pool read-only until it is opened again, as a failed metadata write does: `what` failed with `error`. Any context. */
+void lb_pool_fail(struct lb_pool *pool, int error, const char *what);
 /* Free everything without writing anything: a simulated power cut, and the way out when the device is gone. */
 void lb_pool_abandon(struct lb_pool *pool);
 

@@ -34,7 +34,7 @@ void lb_pool_event(struct lb_pool *p, enum lb_event_type type, u64 vol, u64 arg,
 		p->ops->event(p->host, type, vol, arg, name);
 }
 
-/* Turn read-only. The event is sent by the commit work, for this may be any context that sleeps, with mutexes held. */
+/* The event is sent by the commit work, for this may be any context, with mutexes held. */
 void lb_pool_fail(struct lb_pool *p, int error, const char *what)
 {
 	unsigned long flags = port_spin_lock(&p->lock);

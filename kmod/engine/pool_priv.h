@@ -219,7 +219,6 @@ struct lb_pool {
 
 /* pool.c */
 int lb_pool_check_writable(struct lb_pool *p);		/* 0, -EROFS */
-void lb_pool_fail(struct lb_pool *p, int error, const char *what);
 void lb_pool_kick(struct lb_pool *p, unsigned int what);
 void lb_pool_event(struct lb_pool *p, enum lb_event_type type, u64 vol, u64 arg, const char *name);
 void lb_pool_set_reserve(struct lb_pool *p);
