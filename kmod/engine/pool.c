@@ -363,7 +363,7 @@ fail:
 	return err;
 }
 
-static bool pool_is_clean(struct lb_pool *p)
+bool lb_pool_is_clean(struct lb_pool *p)
 {
 	unsigned long flags;
 	bool clean;
@@ -382,7 +382,7 @@ int lb_pool_commit(struct lb_pool *p)
 
 	if (err)
 		return err;
-	if (!pool_is_clean(p))
+	if (!lb_pool_is_clean(p))
 		return lb_commit(p, NULL);
 	/* Another's commit may be under way with what the caller means. */
 	port_mutex_lock(&p->commit_mutex);

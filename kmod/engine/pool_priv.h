@@ -219,6 +219,7 @@ struct lb_pool {
 
 /* pool.c */
 int lb_pool_check_writable(struct lb_pool *p);		/* 0, -EROFS */
+bool lb_pool_is_clean(struct lb_pool *p);			/* nothing has changed since the last seal */
 void lb_pool_kick(struct lb_pool *p, unsigned int what);
 void lb_pool_event(struct lb_pool *p, enum lb_event_type type, u64 vol, u64 arg, const char *name);
 void lb_pool_set_reserve(struct lb_pool *p);

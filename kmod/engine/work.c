@@ -93,21 +93,6 @@ static int commit_now(struct lb_pool *p)
 	return lb_commit(p, NULL);
 }
 
-/* Has anything changed that a commit would write, or that it might free? */
-static bool anything_to_commit(struct lb_pool *p)
-{
-	unsigned long flags;
-	bool any;
-
-	port_mutex_lock(&p->catalog.mutex);
-	any = lb_kvtable_count(p->catalog.active) || p->maintenance;
-	port_mutex_unlock(&p->catalog.mutex);
-	flags = port_spin_lock(&p->lock);
-	any = any || !lb_list_empty(&p->dirty) || p->commit_wanted;
-	port_spin_unlock(&p->lock, flags);
-	return any;
-}
-
 /*
  * Commit, delete and reclaim until there is something, or nothing more to get. Writers that queue for space ask for this
  * a few times a second for as long as the pool is full: then there is nothing to write.
@@ -119,7 +104,7 @@ static void make_space(struct lb_pool *p)
 
 	do {
 		before = lb_space_free_blocks(p->space);
-		if (anything_to_commit(p) && commit_now(p))
+		if ((!lb_pool_is_clean(p) || READ_ONCE(p->maintenance)) && commit_now(p))
 			return;
 		lb_reclaim_all(p);
 		more = READ_ONCE(p->maintenance) && !READ_ONCE(p->stopped);
