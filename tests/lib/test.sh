@@ -9,6 +9,7 @@
 #   #        host      on the host
 #   # requires: cmd:fio mod:layerblk ctl:"run" file:PATH kernel>=6.12
 #   # timeout: seconds (120)
+#   # smp: 2           (VM) with two processors; without it one
 #   # group: style     (host only) part of make check-style
 #
 # and ends with 0 (passed), 4 (skipped, see skip) or anything else (failed).
@@ -130,7 +131,7 @@ vm_run() {
 	local rc=0
 
 	VM_COUNT=$((VM_COUNT + 1))
-	"$TEST_REPO/scripts/vm.sh" --kernel "$TEST_KERNEL" ${TEST_STAGE:+--install "$TEST_STAGE"} \
+	"$TEST_REPO/scripts/vm.sh" --kernel "$TEST_KERNEL" --smp "${TEST_SMP:-1}" ${TEST_STAGE:+--install "$TEST_STAGE"} \
 		${TEST_MODULE:+--module "$TEST_MODULE"} \
 		--log "$TEST_META/kernel-$VM_COUNT.log" --timeout $((${VM_TIMEOUT:-300} * ${TEST_TIME_SCALE:-1})) \
 		--env "TEST_REPO=$TEST_REPO" --env "TEST_TIME_SCALE=${TEST_TIME_SCALE:-1}" "$@" || rc=$?

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: fio with verification, 512 B to 1 MiB mixed, on a volume and at once on its snapshots
+# smp: 2
 # requires: mod:layerblk cmd:layerctl cmd:layerck cmd:fio
 # timeout: 600
 . "$TEST_REPO/tests/lib/test.sh"

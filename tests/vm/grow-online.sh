@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: volume, file system and pool grow while they are used
+# smp: 2
 # requires: mod:layerblk cmd:layerctl cmd:layerck
 # timeout: 240
 . "$TEST_REPO/tests/lib/test.sh"

@@ -14,7 +14,7 @@ mkimage deep "$T/deep" layers=5
 clean() {
 	assert_eq "$(layerctl volume ls --format json | jq '[.[] | select(.frozen | not)] | length')" 0 "working volumes"
 	assert_eq "$(status .active_volumes)" 0 "active volumes"
-	grep layerblk /proc/mounts && fail "a mount is left"
+	grep -E "^/dev/layerblk| /run/layerblk" /proc/mounts && fail "a mount is left"
 	[ -z "$(ls -A /run/layerblk/import)" ] || fail "a mount point is left"
 	[ -z "$(find /run/layerblk/work -name '*.import-*')" ] || fail "a lock is left"
 }

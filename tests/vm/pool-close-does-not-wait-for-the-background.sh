@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: a pool closes soon though it is being scrubbed or deletes; deletion goes on when it is opened again
+# smp: 2
 # requires: mod:layerblk cmd:layerctl cmd:layerck cmd:dmsetup cmd:fio
 # timeout: 300
 . "$TEST_REPO/tests/lib/test.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: a full pool: ENOSPC in bounded time, reads go on, deletion, discard and growth work
+# smp: 2
 # requires: mod:layerblk cmd:layerctl cmd:layerck
 # timeout: 300
 . "$TEST_REPO/tests/lib/test.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: a full pool that is told to queue: writers wait, and go on when it grows or fail at the time-out
+# smp: 2
 # requires: mod:layerblk cmd:layerctl cmd:layerck
 # timeout: 180
 . "$TEST_REPO/tests/lib/test.sh"

@@ -62,6 +62,6 @@ done
 assert_eq "$(layerctl volume ls --quiet | sort)" "$before" "volumes"
 layerctl pool status --format json "$POOL" | jq '.active_volumes // .[0].active_volumes'
 assert_eq "$(status .active_volumes)" 0 "active volumes"
-grep layerblk /proc/mounts && fail "a mount is left"
+grep -E "^/dev/layerblk| /run/layerblk" /proc/mounts && fail "a mount is left"
 [ -z "$(crun list -q 2>/dev/null)" ] || fail "crun still knows a container"
 layerctl image rm tiny:latest

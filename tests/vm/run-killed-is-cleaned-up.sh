@@ -18,7 +18,7 @@ nothing_left() {
 	assert_eq "$(status .active_volumes)" 0 "active volumes"
 	[ -z "$(ls -A /run/layerblk/containers)" ] || fail "left: $(ls /run/layerblk/containers)"
 	[ -z "$(crun --root /run/layerblk/oci list -q)" ] || fail "crun knows a container"
-	grep layerblk /proc/mounts && fail "a mount is left"
+	grep -E "^/dev/layerblk| /run/layerblk" /proc/mounts && fail "a mount is left"
 	pgrep -f 'crun --root' && fail "a crun is left"
 	[ -z "$(find /sys/fs/cgroup/layerblk -mindepth 1 -type d)" ] || fail "a cgroup is left"
 }

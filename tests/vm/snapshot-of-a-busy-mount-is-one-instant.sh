@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: snapshots of a mounted, busy volume hold the data of one instant and need no fsck
+# smp: 2
 # requires: mod:layerblk cmd:layerctl cmd:layerck
 # timeout: 300
 . "$TEST_REPO/tests/lib/test.sh"
