@@ -14,9 +14,7 @@ layerctl deactivate layer
 layerctl freeze layer
 
 step "made"
-for ((i = 0; i < n; i++)); do
-	layerctl snapshot layer "c$i" >/dev/null
-done
+bulk snapshot "$(status .uuid)" layer c $n
 step "activated"
 for ((i = 0; i < n; i += 100)); do
 	# shellcheck disable=SC2046
