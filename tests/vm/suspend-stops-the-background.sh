@@ -35,6 +35,7 @@ v=$(disk v)
 
 step "a scrub of a minute and a writer"
 slow 300
+defer 'slow 0'
 layerctl scrub
 scrubbed() {
 	layerctl scrub --status --format json | jq -r .read
