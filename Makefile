@@ -46,7 +46,7 @@ stage: userspace ## Install the tools into build/stage/, for the VM
 	@rm -rf $(STAGE) && mv $(STAGE).new $(STAGE)
 
 engine-test: ## Run the engine's tests under ASan and UBSan
-	$(MAKE) -C tests/engine check
+	$(MAKE) -s -j$(shell nproc) -C tests/engine check
 
 engine-tsan: ## Run the engine's tests with threads under ThreadSanitizer
 	$(MAKE) -C tests/engine tsan

@@ -46,8 +46,6 @@ struct lb_host_ops {
 	 */
 	void (*vol_hold)(void *host, void *vol_host);
 	void (*vol_resume)(void *host, void *vol_host);
-	/* The volume's size changed (resize, rollback). vol_host of an open volume. May be NULL: who resizes knows as well. */
-	void (*vol_resized)(void *host, void *vol_host, u64 blocks);
 	/* Room may be there again: everything parked for a round <= `round` is to be tried again (see lb_request_room). */
 	void (*room)(void *host, u64 round);
 	/* An event; name may be NULL (no name), and is valid during the call only. */

@@ -753,7 +753,7 @@ static int stage_set(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, 
 }
 
 /* A volume in memory gets what the catalog says now: of two requests that meet, the later one's. */
-static void set_in_memory(struct lb_pool *p, u64 id, bool resized)
+static void set_in_memory(struct lb_pool *p, u64 id)
 {
 	struct lb_vol_full rec;
 	unsigned long flags;
@@ -766,8 +766,6 @@ static void set_in_memory(struct lb_pool *p, u64 id, bool resized)
 		WRITE_ONCE(v->size_blocks, le64_to_cpu(rec.rec.size_blocks));
 		v->quota = le64_to_cpu(rec.rec.quota_blocks);
 		port_spin_unlock(&v->lock, flags);
-		if (resized && v->open && p->ops->vol_resized)
-			p->ops->vol_resized(p->host, v->vol_host, v->size_blocks);
 	}
 	port_mutex_unlock(&p->catalog.mutex);
 }
@@ -865,7 +863,7 @@ int lb_vol_set(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, const 
 	if (err)
 		return err;
 	if (ch->set & (LB_SET_SIZE | LB_SET_QUOTA))
-		set_in_memory(p, id, ch->set & LB_SET_SIZE);
+		set_in_memory(p, id);
 	if (id)
 		lb_pool_event(p, LB_EV_VOL_CHANGE, id, 0, NULL);
 	return 0;

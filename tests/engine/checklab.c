@@ -265,7 +265,7 @@ static void volume_holds(struct host *h, const struct checklab_vol *v)
 	u64 b;
 
 	assert_ok(disk_open(h, v->id, &d));
-	assert_int_equal(d.blocks, v->blocks);
+	assert_int_equal(lb_vol_blocks(d.vol), v->blocks);
 	for (b = 0; b < v->blocks; b++) {
 		memset(want, 0, sizeof(want));
 		if (v->pattern[b])

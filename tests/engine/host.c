@@ -46,16 +46,6 @@ static void on_resume(void *host, void *vol_host)
 	pthread_mutex_unlock(&d->lock);
 }
 
-static void on_resized(void *host, void *vol_host, u64 blocks)
-{
-	struct disk *d = vol_host;
-
-	(void)host;
-	pthread_mutex_lock(&d->lock);
-	d->blocks = blocks;
-	pthread_mutex_unlock(&d->lock);
-}
-
 static void on_room(void *host, u64 round)
 {
 	struct host *h = host;
@@ -80,7 +70,7 @@ static void on_event(void *host, enum lb_event_type type, u64 vol, u64 arg, cons
 }
 
 const struct lb_host_ops host_ops = {
-	.kick = on_kick, .vol_hold = on_hold, .vol_resume = on_resume, .vol_resized = on_resized, .room = on_room, .event = on_event,
+	.kick = on_kick, .vol_hold = on_hold, .vol_resume = on_resume, .room = on_room, .event = on_event,
 };
 
 /* ------------------------------------------------------------------ pools */
@@ -219,17 +209,12 @@ static int make_room(struct host *h, int err, unsigned int tries)
 
 int disk_open(struct host *h, u64 id, struct disk *d)
 {
-	int err;
-
 	memset(d, 0, sizeof(*d));
 	d->host = h;
 	d->id = id;
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->changed, NULL);
-	err = lb_vol_open(h->pool, id, d, &d->vol);
-	if (!err)
-		d->blocks = lb_vol_blocks(d->vol);
-	return err;
+	return lb_vol_open(h->pool, id, d, &d->vol);
 }
 
 void disk_close(struct disk *d)

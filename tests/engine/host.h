@@ -41,7 +41,6 @@ struct disk {
 	pthread_cond_t changed;
 	unsigned int in_flight;
 	bool held;
-	u64 blocks;			/* as of the last resize told */
 };
 
 extern const struct lb_host_ops host_ops;

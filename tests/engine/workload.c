@@ -577,8 +577,8 @@ static bool op_resize(struct workload *w)
 	err = lb_vol_set(w->h.pool, v->id, &ch, NULL);
 	if (err)
 		return request_error(w, err, "resize");
-	if (v->disk && v->disk->blocks != ch.size_blocks)
-		return wrong(w, "the host was not told of the new size");
+	if (v->disk && lb_vol_blocks(v->disk->vol) != ch.size_blocks)
+		return wrong(w, "the open volume does not have the new size");
 	model_resize(v, ch.size_blocks);
 	if (shrink)
 		model_durable(v);

@@ -27,13 +27,6 @@ static void host_vol(void *host, void *vol_host)
 	(void)vol_host;
 }
 
-static void host_resized(void *host, void *vol_host, u64 blocks)
-{
-	(void)host;
-	(void)vol_host;
-	(void)blocks;
-}
-
 static void host_room(void *host, u64 round)
 {
 	(void)host;
@@ -50,7 +43,7 @@ static void host_event(void *host, enum lb_event_type type, u64 vol, u64 arg, co
 }
 
 static const struct lb_host_ops host_ops = {
-	.kick = host_kick, .vol_hold = host_vol, .vol_resume = host_vol, .vol_resized = host_resized, .room = host_room,
+	.kick = host_kick, .vol_hold = host_vol, .vol_resume = host_vol, .room = host_room,
 	.event = host_event,
 };
 
