@@ -3,11 +3,11 @@
 # desc: Debian's dkms builds the module, installs it and modprobe loads it
 # where: vm-own
 # requires: cmd:dkms file:Kbuild
-# timeout: 900
+# timeout: 3600
 . "$TEST_REPO/tests/lib/test.sh"
 
 if [ -z "$PHASE" ]; then
-	TEST_MODULE='' VM_TIMEOUT=880 vm_phase guest --no-module
+	TEST_MODULE='' VM_TIMEOUT=3580 vm_phase guest --no-module
 	exit
 fi
 

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: the power is cut during writes: reopened without repair, layerck clean, what was flushed is there
-# smp: 2
 # where: vm-own
 # requires: file:Kbuild file:userspace/Makefile
 # timeout: 900
