@@ -114,7 +114,6 @@ static inline void bdev_fput(struct file *bdev_file)
 #else
 #define COMPAT_MARK_DEAD(fn)									\
 	static void fn##_compat(struct block_device *bdev, bool surprise)			\
-		__releases(&bdev->bd_holder_lock)						\
 	{											\
 		fn(bdev);									\
 		mutex_unlock(&bdev->bd_holder_lock);						\
