@@ -521,6 +521,12 @@ int lb_commit(struct lb_pool *p, struct lb_cut *cut)
 	return err;
 }
 
+void lb_commit_wait(struct lb_pool *p)
+{
+	port_mutex_lock(&p->commit_mutex);
+	port_mutex_unlock(&p->commit_mutex);
+}
+
 /* A request at the seal that finds no space tries once more after what has been freed is usable. */
 int lb_commit_cut(struct lb_pool *p, struct lb_cut *cut)
 {

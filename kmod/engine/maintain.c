@@ -128,14 +128,13 @@ static int free_step(struct lb_pool *p, struct lb_tree_writer *w, struct lb_hidd
 
 /* ------------------------------------------------------------------ one child: collapse */
 
-static int note_moved(struct lb_pool *p, u64 vol, const struct lb_map_record *m, bool done)
+static int note_moved(struct lb_pool *p, u64 vol, const struct lb_map_record *m)
 {
 	struct lb_moved *mv = port_alloc(sizeof(*mv), PORT_WAIT);
 
 	if (!mv)
 		return -ENOMEM;
 	mv->vol = vol;
-	mv->done = done;
 	mv->origin = le64_to_cpu(m->origin);
 	mv->low_origin = le64_to_cpu(m->low_origin);
 	mv->cursor = le64_to_cpu(m->cursor);
@@ -200,7 +199,7 @@ static int collapse_step(struct lb_pool *p, struct lb_tree_writer *w, struct lb_
 	if (!err)
 		err = put_map(p, child_id, &child);
 	if (!err)
-		err = note_moved(p, child_id, &child, *done);
+		err = note_moved(p, child_id, &child);
 	return err;
 }
 

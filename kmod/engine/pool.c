@@ -385,8 +385,7 @@ int lb_pool_commit(struct lb_pool *p)
 	if (!lb_pool_is_clean(p))
 		return lb_commit(p, NULL);
 	/* Another's commit may be under way with what the caller means. */
-	port_mutex_lock(&p->commit_mutex);
-	port_mutex_unlock(&p->commit_mutex);
+	lb_commit_wait(p);
 	return port_flush(p->dev);
 }
 

@@ -137,7 +137,6 @@ struct lb_hidden {			/* a deleted volume */
 struct lb_moved {			/* a collapse step, for the child in memory */
 	struct lb_list link;
 	u64 vol;
-	bool done;
 	u64 origin, low_origin, cursor;
 	s64 owned;
 };
@@ -303,6 +302,7 @@ struct lb_cut {				/* what a request does at the instant of a seal */
 };
 int lb_commit(struct lb_pool *p, struct lb_cut *cut);			/* takes commit_mutex */
 int lb_commit_cut(struct lb_pool *p, struct lb_cut *cut);
+void lb_commit_wait(struct lb_pool *p);					/* until the commit under way, if there is one, is over; no mutex held */
 int lb_sealed_apply(struct lb_pool *p, struct lb_kvlist *l);		/* a commit's own changes; catalog.mutex held; empties l */
 void lb_reclaim_all(struct lb_pool *p);					/* sleeps until all that is freed is reusable */
 

@@ -94,8 +94,7 @@ static void lock_settled(struct lb_pool *p)
 	port_mutex_lock(&p->catalog.mutex);
 	while (p->cut_pending && !READ_ONCE(p->failed)) {
 		port_mutex_unlock(&p->catalog.mutex);
-		port_mutex_lock(&p->commit_mutex);
-		port_mutex_unlock(&p->commit_mutex);
+		lb_commit_wait(p);
 		port_mutex_lock(&p->catalog.mutex);
 	}
 }
@@ -275,10 +274,8 @@ static int make_child(struct lb_pool *p, u64 source, struct lb_name name, bool f
 
 	for (tries = 0; tries < 3 && err == -EAGAIN; tries++) {
 		err = child_once(p, source, name, frozen, quota, tx, id);
-		if (err == -EAGAIN) {
-			port_mutex_lock(&p->commit_mutex);
-			port_mutex_unlock(&p->commit_mutex);
-		}
+		if (err == -EAGAIN)
+			lb_commit_wait(p);
 	}
 	if (err == -ENOSPC) {
 		request_make_room(p);

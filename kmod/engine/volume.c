@@ -197,8 +197,7 @@ static struct lb_vol *vol_load_settled(struct lb_pool *p, u64 id, int *err)
 			return NULL;
 		}
 		port_mutex_unlock(&p->catalog.mutex);
-		port_mutex_lock(&p->commit_mutex);
-		port_mutex_unlock(&p->commit_mutex);
+		lb_commit_wait(p);
 	}
 }
 
