@@ -37,6 +37,27 @@ pool_in_file() {
 	defer "pool_end '$POOL'"
 }
 
+# pool_on_slow SIZE: a pool on a disk whose I/O can be made to take its time; not yet.
+pool_on_slow() {
+	local loop
+
+	modprobe dm-delay
+	truncate -s "$1" "$T/img"
+	loop=$(losetup -f --show "$T/img")
+	defer "losetup -d '$loop'"
+	SLOW_LOOP=$loop
+	echo "0 $(blockdev --getsz "$loop") delay $loop 0 0" | dmsetup create lbk-slow
+	defer 'dmsetup remove --retry lbk-slow'
+	pool_on /dev/mapper/lbk-slow
+}
+
+# slow READ [WRITE]: the milliseconds that each takes on that disk (WRITE: 0).
+slow() {
+	echo "0 $(blockdev --getsz "$SLOW_LOOP") delay $SLOW_LOOP 0 $1 $SLOW_LOOP 0 ${2:-0}" | dmsetup load lbk-slow
+	dmsetup suspend --noflush lbk-slow
+	dmsetup resume lbk-slow
+}
+
 # pool_end DEVICE|FILE: closes it if it is open, and checks it.
 pool_end() {
 	pool_unmount_all

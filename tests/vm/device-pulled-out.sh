@@ -13,7 +13,7 @@ defer 'modprobe -r scsi_debug'
 udevadm settle --timeout=30 || true
 dev=$(basename "$(dirname "$(dirname "$(grep -l scsi_debug /sys/block/sd*/device/model)")")")
 layerctl pool create --force "/dev/$dev" >/dev/null
-POOL=$(layerctl pool status --format json "/dev/$dev" | jq -r '(if type == "array" then .[0] else . end) | .uuid')
+POOL=$(POOL=/dev/$dev status .uuid)
 v=$(volume v 16M)
 block_write "$v" 1 v
 sync "$v"

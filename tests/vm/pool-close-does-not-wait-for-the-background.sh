@@ -7,24 +7,11 @@
 . "$TEST_REPO/tests/lib/test.sh"
 . "$TEST_REPO/tests/lib/pool.sh"
 
-# slow MILLISECONDS: that is what each read from the pool's device takes.
-slow() {
-	echo "0 $sectors delay $loop 0 $1 $loop 0 0" | dmsetup load lbk-slow
-	dmsetup suspend --noflush lbk-slow
-	dmsetup resume lbk-slow
-}
 # now: in tenths of a second
 now() {
 	cut -d' ' -f1 /proc/uptime | awk '{print int($1 * 10)}'
 }
-modprobe dm-delay
-truncate -s 1G "$T/img"
-loop=$(losetup -f --show "$T/img")
-defer "losetup -d '$loop'"
-sectors=$(blockdev --getsz "$loop")
-echo "0 $sectors delay $loop 0 0" | dmsetup create lbk-slow
-defer 'dmsetup remove --retry lbk-slow'
-pool_on /dev/mapper/lbk-slow
+pool_on_slow 1G
 # Every second block is written: each is an extent of its own, and the map has
 # hundreds of leaves.
 v=$(volume v 128M)

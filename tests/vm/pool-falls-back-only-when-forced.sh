@@ -13,7 +13,7 @@ fall_back() {
 
 	mkdir "$1"
 	layerctl pool create --size 48M "$file" >/dev/null
-	uuid=$(layerctl pool status --format json "$file" | jq -r '(if type == "array" then .[0] else . end) | .uuid')
+	uuid=$(POOL=$file status .uuid)
 	layerctl pool close "$file"
 	"$TEST_REPO/tests/lib/superblock.py" "$file" --damage 2
 	refused layerctl pool open "$file"

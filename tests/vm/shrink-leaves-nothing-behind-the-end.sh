@@ -9,20 +9,7 @@
 expect_klog 'I/O error, dev layerblk'
 expect_klog 'Buffer I/O error on dev layerblk'
 
-# slow MILLISECONDS: that is what each write to the pool's device takes.
-slow() {
-	echo "0 $sectors delay $loop 0 0 $loop 0 $1" | dmsetup load lbk-slow
-	dmsetup suspend --noflush lbk-slow
-	dmsetup resume lbk-slow
-}
-modprobe dm-delay
-truncate -s 256M "$T/img"
-loop=$(losetup -f --show "$T/img")
-defer "losetup -d '$loop'"
-sectors=$(blockdev --getsz "$loop")
-echo "0 $sectors delay $loop 0 0" | dmsetup create lbk-slow
-defer 'dmsetup remove --retry lbk-slow'
-pool_on /dev/mapper/lbk-slow
+pool_on_slow 256M
 v=$(volume v 64M)
 block_write "$v" 256 kept
 block_write "$v" 9000 lost
@@ -31,7 +18,7 @@ sync "$v"
 # One write is under way for two seconds: the shrink waits for it, and what comes
 # meanwhile waits for the shrink.
 step "smaller, with I/O under way"
-slow 2000
+slow 0 2000
 dd if=/dev/zero of="$v" bs=4096 seek=1 count=1 oflag=direct conv=notrunc status=none &
 first=$!
 sleep 0.5

@@ -10,20 +10,7 @@ if ! [ -w /sys/power/pm_test ] || ! grep -q freeze /sys/power/state; then
 	skip "this kernel cannot try a suspend"
 fi
 
-# slow MILLISECONDS: that is what each read from the pool's device takes.
-slow() {
-	echo "0 $sectors delay $loop 0 $1 $loop 0 0" | dmsetup load lbk-slow
-	dmsetup suspend --noflush lbk-slow
-	dmsetup resume lbk-slow
-}
-modprobe dm-delay
-truncate -s 512M "$T/img"
-loop=$(losetup -f --show "$T/img")
-defer "losetup -d '$loop'"
-sectors=$(blockdev --getsz "$loop")
-echo "0 $sectors delay $loop 0 0" | dmsetup create lbk-slow
-defer 'dmsetup remove --retry lbk-slow'
-pool_on /dev/mapper/lbk-slow
+pool_on_slow 512M
 v=$(volume v 128M)
 fio --output="$T/fio" --name=v --filename="$v" --rw=write:4k --bs=4k --size=128M --ioengine=libaio --iodepth=32 --direct=1
 sync "$v"
