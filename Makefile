@@ -19,7 +19,7 @@ VERSION := $(shell cat VERSION)
 export KERNEL
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps module sparse userspace stage engine-test engine-tsan check-style \
+.PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test check-style \
 	test vm-shell quickstart install modules-install dkms-install clean
 
 all: module userspace ## Build the module for KERNEL and the tools
@@ -50,6 +50,9 @@ engine-test: ## Run the engine's tests under ASan and UBSan
 
 engine-tsan: ## Run the engine's tests with threads under ThreadSanitizer
 	$(MAKE) -C tests/engine tsan
+
+crash-test: ## Look at a million crash states of the engine (STATES=N, SEED=N)
+	$(MAKE) -s -j$(shell nproc) -C tests/engine crash-test
 
 check-style: ## Run sparse, checkpatch, shellcheck, cppcheck and the project's own checks
 	tests/run --only style

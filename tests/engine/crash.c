@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Power cuts. A cut leaves a new disk: what was durable, and of the rest any subset, torn or not. That disk must satisfy the checker as it is (journal and all), open without repair, hold what
- * the model allows, and satisfy the checker again. At times the power fails again during that recovery.
+ * the model allows, and satisfy the checker again. At times the power fails again during that recovery, twice over, and at times a random workload goes on from
+ * it: what recovery believes about space is only put to use by those who come after.
  */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "workload_priv.h"
+
+#define RECOVERIES	2u		/* cut one within the other */
+#define GO_ON_OPS	12u
 
 /* ------------------------------------------------------------------ what a cut left */
 
@@ -25,52 +29,108 @@ static int recovery_hook(void *arg, struct port_dev *dev, const struct port_sim_
 	return 0;
 }
 
+/* A run that goes on from a crash state: a workload of its own, with no cut to come. */
+static struct workload *go_on_new(const struct workload *w, struct model *m, struct port_dev *dev, u64 seed)
+{
+	struct workload *on = calloc(1, sizeof(*on));
+
+	assert(on);
+	on->opts = w->opts;
+	on->res = w->res;
+	on->m = m;
+	on->state = seed;
+	on->labels = w->labels + 1000000;
+	host_init(&on->h, dev);
+	return on;
+}
+
+static bool go_on_ops(struct workload *on)
+{
+	unsigned int i;
+
+	for (i = 0; i < GO_ON_OPS; i++) {
+		struct script_op op = workload_choose(on);
+
+		/* Not a scrub each time, and no second recovery here. */
+		if (op.kind == OP_SCRUB || op.kind == OP_REOPEN || op.kind == OP_GROW)
+			continue;
+		if (!workload_op(on, &op)) {
+			size_t n = strlen(on->m->why);
+
+			snprintf(on->m->why + n, MODEL_TEXT - n, "\n (%u operations after the power cut)", i + 1);
+			return false;
+		}
+	}
+	return workload_op(on, &(struct script_op){ .kind = OP_END }) && workload_op(on, &(struct script_op){ .kind = OP_BACKGROUND }) &&
+	       model_verify(on->m, &on->h, MODEL_LIVE, false);
+}
+
+/* The time that passes meanwhile is no time in the run that was cut. */
+static bool go_on(struct workload *on)
+{
+	u64 ns = port_now_ns(), wall = port_wall_s();
+	bool ok = go_on_ops(on);
+
+	port_clock_fake(ns, wall);
+	return ok;
+}
+
+static bool recover(struct workload *w, struct workload *on, u64 seed, bool adopt)
+{
+	bool going_on = seed % 5 == 1;
+
+	if (!model_verify(on->m, &on->h, MODEL_CRASHED, adopt || going_on))
+		return false;
+	if (adopt && !model_verify(on->m, &on->h, MODEL_LIVE, false))
+		return false;
+	if (going_on && !adopt && !go_on(on))
+		return false;
+	return workload_close(on, "after recovery");
+}
+
 /* Does this disk hold what the model allows? It is opened, which writes to it. */
-static bool fits(struct model *m, struct port_dev *dev, u64 seed, bool adopt, unsigned int depth, u64 *states)
+static bool fits(struct workload *w, struct model *m, struct port_dev *dev, u64 seed, bool adopt, unsigned int depth)
 {
 	struct recovery r = { .countdown = depth && seed % 3 == 0 ? 1 + seed / 3 % 12 : 0, .seed = seed / 7 };
-	struct host h;
+	struct model *copy = adopt ? m : model_copy(m);
+	struct workload *on;
 	bool ok;
-	int err;
 
-	(*states)++;
-	if (!model_check(m, dev, depth ? "after the power cut" : "after a power cut during recovery"))
+	w->res->crashes++;
+	if (!model_check(m, dev, depth == RECOVERIES ? "after the power cut" : "after a power cut during recovery"))
 		return false;
+	on = go_on_new(w, copy, dev, seed / 13);
 	port_sim_set_hook(dev, recovery_hook, &r);
-	host_init(&h, dev);
-	err = host_open(&h, 0);
+	ok = workload_open(on);
 	port_sim_set_hook(dev, NULL, NULL);
-	if (err) {
-		snprintf(m->why, sizeof(m->why), "opening after the power cut: error %d", err);
-		ok = false;
-	} else {
-		ok = model_verify(m, &h, MODEL_CRASHED, adopt);
-		if (ok && adopt)
-			ok = model_verify(m, &h, MODEL_LIVE, false);
-		if (ok)
-			ok = !host_close(&h) && model_check(m, dev, "after recovery");
-		else
-			host_abandon(&h);
-	}
+	ok = ok && recover(w, on, seed, adopt);
+	if (!ok && copy != m)
+		memcpy(m->why, copy->why, sizeof(m->why));
+	workload_abandon(on);
+	free(on);
+	if (copy != m)
+		model_copy_free(copy);
 	if (ok && r.crashed)
-		ok = fits(m, r.crashed, seed / 11, false, depth - 1, states);
+		ok = fits(w, m, r.crashed, seed / 11, false, depth - 1);
 	if (r.crashed)
 		port_sim_free(r.crashed);
 	return ok;
 }
 
-/* One of the two states. The disk is used up. */
-static bool fits_either(struct workload *w, struct port_dev *dev, u64 seed)
+bool workload_fits(struct workload *w, struct port_dev *dev, u64 seed)
 {
-	struct port_dev *second = port_sim_clone(dev);
+	struct port_dev *second;
 	char why[MODEL_TEXT];
 	bool ok;
 
-	assert(second);
-	ok = fits(w->m, dev, seed, false, 2, &w->res->crashes);
+	if (!w->before)
+		return fits(w, w->m, dev, seed, false, RECOVERIES);
+	second = port_sim_clone(dev);
+	ok = fits(w, w->m, dev, seed, false, RECOVERIES);
 	if (!ok) {
 		memcpy(why, w->m->why, sizeof(why));
-		ok = fits(w->before, second, seed, false, 2, &w->res->crashes);
+		w->res->crashes--;
+		ok = fits(w, w->before, second, seed, false, RECOVERIES);
 		if (!ok)
 			snprintf(w->m->why, sizeof(w->m->why), "a power cut within the operation (seed %llu)\n against the state after it: %.400s\n against the state before it: %.400s",
 				 (unsigned long long)seed, why, w->before->why);
@@ -114,7 +174,7 @@ bool workload_disarm(struct workload *w)
 	port_sim_set_hook(w->h.dev, NULL, NULL);
 	w->countdown = 0;
 	if (w->crashed) {
-		ok = fits_either(w, w->crashed, w->crash_seed / 5);
+		ok = workload_fits(w, w->crashed, w->crash_seed / 5);
 		port_sim_free(w->crashed);
 		w->crashed = NULL;
 	}
@@ -125,8 +185,7 @@ bool workload_disarm(struct workload *w)
 
 /* ------------------------------------------------------------------ a cut from which the run goes on */
 
-/* The pool's memory goes; half-done writes never end. */
-static void abandon(struct workload *w)
+void workload_abandon(struct workload *w)
 {
 	unsigned int i;
 
@@ -154,17 +213,16 @@ bool workload_power_cut(struct workload *w, u64 seed)
 	bool ok;
 
 	assert(left);
-	snprintf(w->log[w->log_count++ % WORKLOAD_LOG], WORKLOAD_LINE, "%5u  power cut (seed %llu)", w->op, (unsigned long long)seed);
-	abandon(w);
+	workload_abandon(w);
 	port_sim_free(w->h.dev);
 	host_init(&w->h, left);
-	ok = fits(w->m, left, seed / 5, true, 2, &w->res->crashes);
+	ok = fits(w, w->m, left, seed / 5, true, RECOVERIES);
 	return ok && workload_open(w);
 }
 
 void workload_drop(struct workload *w)
 {
-	abandon(w);
+	workload_abandon(w);
 	port_sim_free(w->h.dev);
 	model_free(w->m);
 }

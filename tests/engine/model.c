@@ -89,6 +89,16 @@ struct model_vol *model_find(struct model *m, u64 id)
 	return NULL;
 }
 
+struct model_vol *model_find_label(struct model *m, u32 label)
+{
+	unsigned int i;
+
+	for (i = 0; i < MODEL_VOLS && label; i++)
+		if (m->vols[i].live && m->vols[i].label == label)
+			return &m->vols[i];
+	return NULL;
+}
+
 struct model_vol *model_slot(struct model *m)
 {
 	unsigned int i;

@@ -30,6 +30,7 @@ struct model_pending {
 struct model_vol {
 	bool live;
 	u64 id;
+	u32 label;			/* what scripts call it, for as long as it lives; 0: none */
 	char name[24];
 	u64 blocks, quota;
 	bool frozen;
@@ -60,6 +61,7 @@ struct model *model_copy(const struct model *m);
 void model_copy_free(struct model *m);
 
 struct model_vol *model_find(struct model *m, u64 id);
+struct model_vol *model_find_label(struct model *m, u32 label);
 struct model_vol *model_slot(struct model *m);		/* a free one, or NULL */
 void model_vol_init(struct model_vol *v, u64 id, const char *name, u64 blocks);
 void model_vol_clear(struct model_vol *v);

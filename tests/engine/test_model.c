@@ -3,6 +3,7 @@
  * The engine against its model: random workloads with power cuts, in a few profiles. Without arguments a fixed list of seeds as a test; with arguments one run:
  *
  *   test_model --seed N [--ops N] [--profile NAME] [--count N]
+ *   test_model --seed N [--profile NAME] --script TEXT
  *
  * LB_TEST_ROUNDS multiplies the number of seeds, LB_TEST_SEED moves them.
  */
@@ -88,14 +89,33 @@ static const struct workload_opts *find_profile(const char *name)
 	exit(2);
 }
 
+static int run_script(const struct workload_opts *profile, u64 seed, const char *text)
+{
+	struct workload_opts opts = *profile;
+	struct workload_result res;
+	struct script s = { 0 };
+	char why[MODEL_TEXT];
+	bool ok;
+
+	if (!script_parse(&s, text))
+		return 2;
+	opts.seed = seed;
+	ok = workload_run_script(&opts, &s, &res, why);
+	printf("%zu operations, %llu crash states: %s\n", s.count, (unsigned long long)res.crashes, ok ? "no violation" : why);
+	script_clear(&s);
+	return ok ? 0 : 1;
+}
+
 static int run_arguments(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "seed", required_argument, NULL, 's' }, { "ops", required_argument, NULL, 'o' },
-		{ "profile", required_argument, NULL, 'p' }, { "count", required_argument, NULL, 'c' }, { NULL, 0, NULL, 0 },
+		{ "profile", required_argument, NULL, 'p' }, { "count", required_argument, NULL, 'c' },
+		{ "script", required_argument, NULL, 'x' }, { NULL, 0, NULL, 0 },
 	};
 	const struct workload_opts *profile = &profiles[0];
 	u64 seed = 1, count = 1, i, failed = 0;
+	const char *script = NULL;
 	u32 ops = 0;
 	int c;
 
@@ -105,9 +125,12 @@ static int run_arguments(int argc, char **argv)
 		case 'o': ops = (u32)strtoul(optarg, NULL, 0); break;
 		case 'p': profile = find_profile(optarg); break;
 		case 'c': count = strtoull(optarg, NULL, 0); break;
+		case 'x': script = optarg; break;
 		default: return 2;
 		}
 	}
+	if (script)
+		return run_script(profile, seed, script);
 	for (i = 0; i < count; i++)
 		failed += !run(profile, seed + i, ops);
 	printf("%llu runs from seed %llu, profile %s: %llu operations, %llu crash states, %llu runs failed\n", (unsigned long long)count,

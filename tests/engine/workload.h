@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A random workload on one pool beside its model, with power cuts at random moments. A run is decided by its seed alone. Whatever goes wrong ends the run: the message, the seed and
- * the last operations are printed.
+ * Workloads on one pool beside its model, with power cuts. A random run is decided by its seed alone. Whatever goes wrong ends the run; then the operations are
+ * made fewer for as long as it still goes wrong, and the message, the seed and what is left of the script are printed.
  */
 #ifndef TEST_WORKLOAD_H
 #define TEST_WORKLOAD_H
 
 #include "model.h"
+#include "script.h"
 
 struct workload_opts {
 	u64 seed;
@@ -25,12 +26,12 @@ struct workload_result {
 	u32 done;			/* operations */
 	u64 crashes;			/* states looked at */
 	u64 nospc, commits;
-	u64 ops[32];			/* how many of each kind succeeded */
+	u64 ops[OP_KINDS];		/* how many of each kind succeeded */
 };
 
-/* True when all went well. */
+/* A random run. True when all went well. */
 bool workload_run(const struct workload_opts *opts, struct workload_result *res);
-/* The name of the ith kind of operation, or NULL. */
-const char *workload_op_name(unsigned int i);
+/* The same with a script instead of chance; opts->ops is not looked at. Nothing is printed on failure; why has MODEL_TEXT bytes, or is NULL. */
+bool workload_run_script(const struct workload_opts *opts, const struct script *script, struct workload_result *res, char *why);
 
 #endif /* TEST_WORKLOAD_H */

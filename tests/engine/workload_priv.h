@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Between workload.c and crash.c: one run. */
+/* One run, between workload.c (chance), workload_ops.c (doing it), crash.c (power cuts) and enumerate.c (all of them). */
 #ifndef TEST_WORKLOAD_PRIV_H
 #define TEST_WORKLOAD_PRIV_H
 
 #include "workload.h"
 
-#define WORKLOAD_LOG	60u
-#define WORKLOAD_LINE	160u
 #define WORKLOAD_HALF	6u
 
 struct half_write {
@@ -21,30 +19,51 @@ struct workload {
 	struct host h;
 	struct model *m;
 	u64 state;			/* of the chance */
-	u32 op;
-	unsigned int names;
+	u32 labels;			/* given so far */
 	struct half_write *half[WORKLOAD_HALF];	/* each stays where it is: the engine links it */
 	unsigned int half_count;
-	char log[WORKLOAD_LOG][WORKLOAD_LINE];
-	unsigned int log_count;
 	/* a power cut that is to come */
 	struct model *before;		/* the model before this operation; NULL: none is to come */
 	u64 countdown, crash_seed;
 	struct port_dev *crashed;	/* what the cut left */
 };
 
-bool workload_open(struct workload *w);
-void workload_close_disk(struct workload *w, struct model_vol *v);
-void workload_close_disks(struct workload *w);
-bool workload_delete_all(struct workload *w);
-/* Free everything, whatever the state. */
-void workload_drop(struct workload *w);
+/* ------------------------------------------------------------------ workload.c */
 
-/* A power cut at the nth device write, flush or discard from now on, if the operation that follows has as many; then workload_disarm() looks at what it left. */
+/* Below n. */
+u64 workload_chance(u64 *state, u64 n);
+/* A random operation that makes sense in the state there is. */
+struct script_op workload_choose(struct workload *w);
+
+/* ------------------------------------------------------------------ workload_ops.c */
+
+/* Do one operation on pool and model, without its cut. False: m->why. */
+bool workload_op(struct workload *w, const struct script_op *op);
+/* With its cut. */
+bool workload_do(struct workload *w, const struct script_op *op);
+bool workload_open(struct workload *w);
+/* All volumes go, and the pool is closed; then it must be as empty as a new one. */
+bool workload_delete_all(struct workload *w);
+/* Close disks and pool, and ask the checker. */
+bool workload_close(struct workload *w, const char *when);
+
+/* ------------------------------------------------------------------ crash.c */
+
+/* What a random power cut at the nth device write, flush or discard from now on left, if there are as many until workload_disarm(), is looked at there. */
 void workload_arm(struct workload *w, u64 nth, u64 seed);
 bool workload_disarm(struct workload *w);
+/* w->before knows these sectors as on their way, too. */
 void workload_submit_too(struct workload *w, u64 vol, u64 sector, u64 count, u32 version);
 /* A power cut now; the run goes on from it. */
 bool workload_power_cut(struct workload *w, u64 seed);
+/*
+ * Does this disk, which a power cut left, hold what w->m allows, or else what w->before does (if there is one)? The seed decides how far it goes: power cuts during the
+ * recovery, going on with a random workload after it. The disk is used up. False: m->why.
+ */
+bool workload_fits(struct workload *w, struct port_dev *dev, u64 seed);
+/* The pool's memory goes; half-done writes never end. */
+void workload_abandon(struct workload *w);
+/* Free everything, whatever the state; the model too. */
+void workload_drop(struct workload *w);
 
 #endif /* TEST_WORKLOAD_PRIV_H */

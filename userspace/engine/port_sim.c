@@ -441,6 +441,26 @@ void port_sim_reset_stat(struct port_dev *dev)
 
 /* ------------------------------------------------------------------ power cuts */
 
+static struct port_sim_write pending_write(const struct sim_dev *s, u64 i)
+{
+	const struct sim_pending *p = &s->pending[i];
+
+	return (struct port_sim_write){ .index = i, .serial = p->serial, .block = p->block, .discard = p->discard };
+}
+
+u64 port_sim_pending(struct port_dev *dev, struct port_sim_write *list, u64 room)
+{
+	struct sim_dev *s = sim_dev(dev);
+	u64 i, n;
+
+	sim_lock(s);
+	n = s->n_pending;
+	for (i = 0; i < n && i < room; i++)
+		list[i] = pending_write(s, i);
+	sim_unlock(s);
+	return n;
+}
+
 struct port_dev *port_sim_crash(struct port_dev *dev, u8 (*pick)(void *arg, const struct port_sim_write *w), void *arg)
 {
 	struct sim_dev *from = sim_dev(dev), *to = sim_dev(port_sim_new(0));
@@ -452,7 +472,7 @@ struct port_dev *port_sim_crash(struct port_dev *dev, u8 (*pick)(void *arg, cons
 	sim_store_copy(&to->medium, &from->medium);
 	for (i = 0; i < from->n_pending; i++) {
 		const struct sim_pending *p = &from->pending[i];
-		struct port_sim_write w = { .index = i, .serial = p->serial, .block = p->block, .discard = p->discard };
+		struct port_sim_write w = pending_write(from, i);
 		u8 sectors = pick(arg, &w);
 		struct sim_page *page;
 		unsigned int k;

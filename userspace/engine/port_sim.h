@@ -51,6 +51,9 @@ struct port_sim_write {
 	bool discard;
 };
 
+/* The first `room` of them; how many there are in all. */
+u64 port_sim_pending(struct port_dev *dev, struct port_sim_write *list, u64 room);
+
 /*
  * The disk after a power cut: a new disk, all of it durable. For every pending write, in order, pick() says which sectors reached the medium: bit i for sector i, 0x00 none, 0xff
  * the whole block. The given disk is unchanged.

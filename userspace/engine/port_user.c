@@ -226,7 +226,8 @@ void port_cond_resched(void)
 static u64 alloc_total, alloc_live;
 static s64 fault_at, fault_until;	/* numbers of allocations that fail: [at, until) */
 static unsigned int nowait_permille;
-static u64 nowait_state = 88172645463325252ull;
+#define NOWAIT_SEED 88172645463325252ull
+static u64 nowait_state = NOWAIT_SEED;
 static __thread u64 thread_allocs, thread_fault_at, thread_fault_until;
 
 u64 port_alloc_total(void) { return __atomic_load_n(&alloc_total, __ATOMIC_RELAXED); }
@@ -249,6 +250,7 @@ void port_fault_alloc_thread(u64 nth, u64 count)
 void port_fault_nowait(unsigned int permille)
 {
 	__atomic_store_n(&nowait_permille, permille, __ATOMIC_RELAXED);
+	nowait_state = NOWAIT_SEED;	/* the same run fails in the same places */
 }
 
 static u64 xorshift(u64 *state)
