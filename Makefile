@@ -11,6 +11,7 @@ IMAGE   ?=
 HOST    ?= 0
 V       ?= 0
 TESTS   ?=
+MUTANTS ?=
 
 TOP     := $(CURDIR)
 STAGE   := $(TOP)/build/stage
@@ -19,7 +20,7 @@ VERSION := $(shell cat VERSION)
 export KERNEL
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test check-style \
+.PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test mutation-test check-style \
 	test vm-shell quickstart install modules-install dkms-install clean
 
 all: module userspace ## Build the module for KERNEL and the tools
@@ -53,6 +54,9 @@ engine-tsan: ## Run the engine's tests with threads under ThreadSanitizer
 
 crash-test: ## Look at a million crash states of the engine (STATES=N, SEED=N)
 	$(MAKE) -s -j$(shell nproc) -C tests/engine crash-test
+
+mutation-test: ## Plant bugs in the engine, one by one; the suite must find each (MUTANTS="names")
+	tests/mutations/run $(MUTANTS)
 
 check-style: ## Run sparse, checkpatch, shellcheck, cppcheck and the project's own checks
 	tests/run --only style

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Power cuts. A cut leaves a new disk: what was durable, and of the rest any subset, torn or not. That disk must satisfy the checker as it is (journal and all), open without repair, hold what
- * the model allows, and satisfy the checker again. At times the power fails again during that recovery, twice over, and at times a random workload goes on from
+ * the model allows, and satisfy the checker again. At times the power fails again during that recovery (replay, or a deletion or collapse that goes on), twice over, and at times a random workload goes on from
  * it: what recovery believes about space is only put to use by those who come after.
  */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "pool_priv.h"
 #include "workload_priv.h"
 
 #define RECOVERIES	2u		/* cut one within the other */
+#define RECOVERY_IOS	24u		/* the cut is at one of so many writes and flushes of opening and what follows it */
+#define RESUME_STEPS	2u
 #define GO_ON_OPS	12u
 
 /* ------------------------------------------------------------------ what a cut left */
@@ -88,10 +91,23 @@ static bool recover(struct workload *w, struct workload *on, u64 seed, bool adop
 	return workload_close(on, "after recovery");
 }
 
+/* Deletions and collapses go on from where they stood, in the smallest steps. The model sees nothing of it. */
+static bool resume(struct workload *on)
+{
+	unsigned int i;
+
+	on->h.pool->step_budget = 1;
+	for (i = 0; i < RESUME_STEPS; i++)
+		if (!workload_op(on, &(struct script_op){ .kind = OP_STEP }) ||
+		    !workload_op(on, &(struct script_op){ .kind = OP_WORK, .flags = OPF_RECLAIM }))
+			return false;
+	return true;
+}
+
 /* Does this disk hold what the model allows? It is opened, which writes to it. */
 static bool fits(struct workload *w, struct model *m, struct port_dev *dev, u64 seed, bool adopt, unsigned int depth)
 {
-	struct recovery r = { .countdown = depth && seed % 3 == 0 ? 1 + seed / 3 % 12 : 0, .seed = seed / 7 };
+	struct recovery r = { .countdown = depth && seed % 3 == 0 ? 1 + seed / 3 % RECOVERY_IOS : 0, .seed = seed / 7 };
 	struct model *copy = adopt ? m : model_copy(m);
 	struct workload *on;
 	bool ok;
@@ -102,6 +118,8 @@ static bool fits(struct workload *w, struct model *m, struct port_dev *dev, u64 
 	on = go_on_new(w, copy, dev, seed / 13);
 	port_sim_set_hook(dev, recovery_hook, &r);
 	ok = workload_open(on);
+	if (ok && r.countdown)
+		ok = resume(on);
 	port_sim_set_hook(dev, NULL, NULL);
 	ok = ok && recover(w, on, seed, adopt);
 	if (!ok && copy != m)

@@ -6,10 +6,10 @@
  *      were looked at as shorter sequences);
  *   2. long random workloads with a power cut in every operation, until there are as many states as asked for.
  *
- *   crashtest [--states N] [--seed N] [--jobs N] [--length N] [--one-in N] [--pool NAME] [--script TEXT]
+ *   crashtest [--states N] [--seed N] [--jobs N] [--length N] [--one-in N] [--pool NAME] [--script TEXT] [--no-reduce]
  *
  * --one-in takes that part of the sequences by chance; --script does one script on a pool and looks at all states of all its operations.
- * A failure ends the run: the script that does it, made as short as it goes, is printed with the command that repeats it.
+ * A failure ends the run: the script that does it, made as short as it goes (unless --no-reduce), is printed with the command that repeats it.
  */
 #include <assert.h>
 #include <getopt.h>
@@ -122,6 +122,7 @@ static struct {
 	u64 seed, states, one_in;
 	unsigned int jobs, length;
 	const char *pool, *script;
+	bool no_reduce;
 } args = { .seed = 1, .states = 1000000, .one_in = 1, .length = MAX_LENGTH };
 
 static struct shared *shared;
@@ -233,7 +234,8 @@ static void tell(struct built *b, struct script *s, const char *why)
 	fprintf(stderr, "\npool \"%s\": ", b->kind->name);
 	script_print(s, stderr);
 	fprintf(stderr, "\n  %s\n", first);
-	script_reduce(s, 0, script_fails, b, 60);
+	if (!args.no_reduce)
+		script_reduce(s, 0, script_fails, b, 60);
 	fprintf(stderr, "again: crashtest --seed %llu --pool %s --script '", (unsigned long long)args.seed, b->kind->name);
 	script_print(s, stderr);
 	fprintf(stderr, "'\n");
@@ -361,6 +363,7 @@ static bool random_until_enough(unsigned int job)
 
 		opts.seed = args.seed * 1000003 + n;
 		snprintf(shared->jobs[job].script, TEXT, "random workload, profile %s, seed %llu", opts.profile, (unsigned long long)opts.seed);
+		opts.no_reduce = args.no_reduce;
 		ok = workload_run(&opts, &res);
 		shared->jobs[job].states += res.crashes;
 		shared->jobs[job].random_states += res.crashes;
@@ -479,7 +482,8 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "states", required_argument, NULL, 'n' }, { "seed", required_argument, NULL, 's' }, { "jobs", required_argument, NULL, 'j' },
 		{ "length", required_argument, NULL, 'l' }, { "one-in", required_argument, NULL, 'o' }, { "pool", required_argument, NULL, 'p' },
-		{ "script", required_argument, NULL, 'x' }, { NULL, 0, NULL, 0 },
+		{ "script", required_argument, NULL, 'x' },
+		{ "no-reduce", no_argument, NULL, 'r' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -493,6 +497,7 @@ int main(int argc, char **argv)
 		case 'o': args.one_in = strtoull(optarg, NULL, 0); break;
 		case 'p': args.pool = optarg; break;
 		case 'x': args.script = optarg; break;
+		case 'r': args.no_reduce = true; break;
 		default: return 2;
 		}
 	}

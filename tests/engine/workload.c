@@ -363,7 +363,10 @@ static void tell_failure(const struct workload_opts *opts, struct script *script
 	char why[MODEL_TEXT];
 	size_t before = script->count;
 
-	fprintf(stderr, "seed %llu, profile %s, operation %zu: %s\nmaking it shorter ...\n", (unsigned long long)opts->seed, opts->profile, before, first);
+	fprintf(stderr, "seed %llu, profile %s, operation %zu: %s\n", (unsigned long long)opts->seed, opts->profile, before, first);
+	if (opts->no_reduce)
+		return;
+	fprintf(stderr, "making it shorter ...\n");
 	script_reduce(script, 0, script_fails, &copy, REDUCE_TRIES);
 	if (workload_run_script(opts, script, &res, why))
 		snprintf(why, sizeof(why), "not when run again (is it the same build?)");

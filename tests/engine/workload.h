@@ -20,6 +20,7 @@ struct workload_opts {
 	u32 nowait_permille;		/* of allocations that must not sleep fail */
 	unsigned int step_budget;	/* leaves of deletion in one commit; 0: the engine's own */
 	const char *profile;		/* its name, for the message */
+	bool no_reduce;			/* a failure is told as it is */
 };
 
 struct workload_result {

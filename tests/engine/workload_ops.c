@@ -1,354 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Doing a script's operations, each on the pool and on the model.
+ * Doing a script's operations, each on the pool and on the model: requests and the pool as a whole (I/O is in workload_io.c).
  *
- * A request is atomic: a cut within it leaves the state before or that after. Sectors under a write are pending from its submission on. So the state before an operation is copied when a cut is to
- * come within it, and whatever the cut leaves must fit one of the two.
+ * A request is atomic: a cut within it leaves the state before or that after. So the state before an operation is copied when a cut is to come within it, and whatever the
+ * cut leaves must fit one of the two.
  */
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "pool_priv.h"
 #include "workload_priv.h"
-
-static bool wrong(struct workload *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static bool wrong(struct workload *w, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(w->m->why, sizeof(w->m->why), fmt, ap);
-	va_end(ap);
-	return false;
-}
-
-/* ------------------------------------------------------------------ volumes and disks */
-
-static struct model_vol *vol_of(struct workload *w, const struct script_op *op)
-{
-	return model_find_label(w->m, op->vol);
-}
-
-static struct model_vol *writable_of(struct workload *w, const struct script_op *op)
-{
-	struct model_vol *v = vol_of(w, op);
-
-	return v && !v->frozen ? v : NULL;
-}
-
-/* No write is left half done (of this volume; NULL: of any). */
-static void end_pending(struct workload *w, struct model_vol *v)
-{
-	unsigned int i, kept = 0;
-
-	for (i = 0; i < w->half_count; i++) {
-		struct half_write *hw = w->half[i];
-
-		if (v && hw->vol != v->id) {
-			w->half[kept++] = hw;
-			continue;
-		}
-		disk_write_end(&hw->pending, 0);
-		model_ack(model_find(w->m, hw->vol), hw->block * SECTORS, hw->count * SECTORS, hw->version);
-		free(hw);
-	}
-	w->half_count = kept;
-}
-
-static void end_all_pending(void *arg)
-{
-	end_pending(arg, NULL);
-}
-
-/* Whatever commits may reclaim, and so wait for what is in flight, when space is tight or a round for space was asked for. */
-static void end_pending_if_tight(struct workload *w)
-{
-	struct lb_pool *p = w->h.pool;
-	struct lb_pool_stat st;
-
-	if (!w->half_count)
-		return;
-	lb_pool_stat(p, &st);
-	if (p->room_asked > p->room_done || st.free_blocks < st.total_blocks / 2 + 200)
-		end_pending(w, NULL);
-}
-
-static void close_disk(struct workload *w, struct model_vol *v)
-{
-	if (!v->disk)
-		return;
-	end_pending(w, v);
-	disk_close(v->disk);
-	free(v->disk);
-	v->disk = NULL;
-}
-
-static void close_disks(struct workload *w)
-{
-	unsigned int i;
-
-	for (i = 0; i < MODEL_VOLS; i++)
-		if (w->m->vols[i].live)
-			close_disk(w, &w->m->vols[i]);
-}
-
-static struct disk *disk_of(struct workload *w, struct model_vol *v)
-{
-	if (v->disk)
-		return v->disk;
-	v->disk = malloc(sizeof(*v->disk));
-	assert(v->disk);
-	if (disk_open(&w->h, v->id, v->disk)) {
-		free(v->disk);
-		v->disk = NULL;
-	}
-	return v->disk;
-}
-
-/* ------------------------------------------------------------------ I/O */
-
-/* An error that a full pool or a quota explains. */
-static bool room_error(struct workload *w, const struct model_vol *v, int err)
-{
-	struct lb_pool_stat st;
-
-	if (err == -EDQUOT)
-		return v->quota != 0;
-	if (err != -ENOSPC)
-		return false;
-	w->res->nospc++;
-	lb_pool_stat(w->h.pool, &st);
-	return st.free_blocks < st.total_blocks / 16 + 64;
-}
-
-/* Of a write or discard that failed half way, some sectors are new: what is read counts. */
-static bool settle(struct workload *w, struct model_vol *v, u64 sector, u64 count, u32 version)
-{
-	u8 *buf = malloc(count * SECTOR_BYTES), *expect = malloc(SECTOR_BYTES);
-	int err = disk_read(v->disk, sector, (u32)count, buf);
-	u64 i;
-
-	assert(buf && expect);
-	for (i = 0; i < count && !err; i++) {
-		model_fill(w->m, version, sector + i, expect);
-		if (!memcmp(buf + i * SECTOR_BYTES, expect, SECTOR_BYTES))
-			model_ack(v, sector + i, 1, version);
-	}
-	free(buf);
-	free(expect);
-	return !err || wrong(w, "reading after a failed write: error %d", err);
-}
-
-/* What is asked for, cut to the volume. False: nothing is left. */
-static bool clip(u64 at, u64 *count, u64 size)
-{
-	if (at >= size || !*count)
-		return false;
-	*count = min_t(u64, *count, size - at);
-	return true;
-}
-
-/* A write of one version, from its submission to its acknowledgement. */
-static bool write_sectors(struct workload *w, struct model_vol *v, u64 sector, u64 count, unsigned int flags)
-{
-	struct disk *d = disk_of(w, v);
-	u32 version;
-	u8 *buf;
-	u64 i;
-	int err;
-
-	if (!d)
-		return wrong(w, "opening volume %llu", (unsigned long long)v->id);
-	end_pending(w, v);
-	version = model_version(w->m, v->id);
-	buf = malloc(count * SECTOR_BYTES);
-	assert(buf);
-	for (i = 0; i < count; i++)
-		model_fill(w->m, version, sector + i, buf + i * SECTOR_BYTES);
-	model_submit(v, sector, count, version, false);
-	/* The model's copy of before this operation knows these sectors as pending, too: they are on their way. */
-	workload_submit_too(w, v->id, sector, count, version);
-	err = disk_write(d, sector, (u32)count, buf, flags);
-	free(buf);
-	if (err)
-		return room_error(w, v, err) ? settle(w, v, sector, count, version) : wrong(w, "write: error %d", err);
-	if (flags & DISK_PREFLUSH) {
-		/* What was acknowledged before it; this write itself is not among that. */
-		model_durable_before(v, sector, count);
-	}
-	model_ack(v, sector, count, version);
-	if (flags & DISK_FUA)
-		model_durable_range(v, sector, count);
-	return true;
-}
-
-static bool op_write(struct workload *w, const struct script_op *op)
-{
-	struct model_vol *v = writable_of(w, op);
-	unsigned int flags = (op->flags & OPF_FUA ? DISK_FUA : 0) | (op->flags & OPF_PREFLUSH ? DISK_PREFLUSH : 0);
-	u64 count = op->count;
-
-	return !v || !clip(op->at, &count, v->blocks * SECTORS) || write_sectors(w, v, op->at, count, flags);
-}
-
-static bool op_scatter(struct workload *w, const struct script_op *op)
-{
-	struct model_vol *v = writable_of(w, op);
-	u64 state = op->seed, step = 2 + workload_chance(&state, 5), block;
-
-	for (block = workload_chance(&state, step); v && block < v->blocks; block += step * (1 + workload_chance(&state, 3)))
-		if (!write_sectors(w, v, block * SECTORS, SECTORS, 0))
-			return false;
-	return true;
-}
-
-/* Version 0 on its way to these sectors. */
-static void submit_zeros(struct workload *w, struct model_vol *v, u64 sector, u64 count)
-{
-	model_submit(v, sector, count, 0, false);
-	workload_submit_too(w, v->id, sector, count, 0);
-}
-
-static bool op_discard(struct workload *w, const struct script_op *op)
-{
-	struct model_vol *v = writable_of(w, op);
-	u64 count = op->count;
-	int err;
-
-	if (!v || !clip(op->at, &count, v->blocks) || !disk_of(w, v))
-		return true;
-	end_pending(w, v);
-	submit_zeros(w, v, op->at * SECTORS, count * SECTORS);
-	err = disk_discard(v->disk, op->at, count);
-	if (err)
-		return room_error(w, v, err) ? settle(w, v, op->at * SECTORS, count * SECTORS, 0) : wrong(w, "discard: error %d", err);
-	model_ack(v, op->at * SECTORS, count * SECTORS, 0);
-	return true;
-}
-
-/* As the module does it: whole blocks are unmapped, parts of blocks at the ends are written. */
-static int zero_sectors(struct disk *d, u64 sector, u64 count)
-{
-	static const u8 zeros[LB_BLOCK_BYTES];
-	u64 end = sector + count, n;
-	int err = 0;
-
-	for (; sector < end && !err; sector += n) {
-		if (sector % SECTORS || end - sector < SECTORS) {
-			n = min_t(u64, end - sector, SECTORS - sector % SECTORS);
-			err = disk_write(d, sector, (u32)n, zeros, 0);
-		} else {
-			n = (end - sector) / SECTORS * SECTORS;
-			err = disk_discard(d, sector / SECTORS, n / SECTORS);
-		}
-	}
-	return err;
-}
-
-static bool op_zero(struct workload *w, const struct script_op *op)
-{
-	struct model_vol *v = writable_of(w, op);
-	u64 count = op->count;
-	int err;
-
-	if (!v || !clip(op->at, &count, v->blocks * SECTORS) || !disk_of(w, v))
-		return true;
-	end_pending(w, v);
-	submit_zeros(w, v, op->at, count);
-	err = zero_sectors(v->disk, op->at, count);
-	if (err)
-		return room_error(w, v, err) ? settle(w, v, op->at, count, 0) : wrong(w, "write-zeroes: error %d", err);
-	model_ack(v, op->at, count, 0);
-	return true;
-}
-
-static bool op_flush(struct workload *w, const struct script_op *op)
-{
-	struct model_vol *v = writable_of(w, op);
-	int err;
-
-	if (!v || !disk_of(w, v))
-		return true;
-	err = disk_flush(v->disk);
-	if (err)
-		return wrong(w, "flush: error %d", err);
-	model_durable(v);
-	return true;
-}
-
-static bool half_overlaps(const struct workload *w, u64 vol, u64 block, u64 count)
-{
-	unsigned int i;
-
-	for (i = 0; i < w->half_count; i++)
-		if (w->half[i]->vol == vol && block < w->half[i]->block + w->half[i]->count && w->half[i]->block < block + count)
-			return true;
-	return false;
-}
-
-static int half_begin(struct workload *w, struct model_vol *v, struct half_write *hw)
-{
-	u64 asked = hw->count, i, sector = hw->block * SECTORS;
-	u8 *buf = malloc(hw->count * LB_BLOCK_BYTES);
-	int err;
-
-	assert(buf);
-	hw->version = model_version(w->m, v->id);
-	for (i = 0; i < asked * SECTORS; i++)
-		model_fill(w->m, hw->version, sector + i, buf + i * SECTOR_BYTES);
-	model_submit(v, sector, asked * SECTORS, hw->version, true);
-	workload_submit_too(w, v->id, sector, asked * SECTORS, hw->version);
-	err = disk_write_begin(v->disk, hw->block, &hw->count, buf, &hw->pending);
-	free(buf);
-	if (err)
-		hw->count = 0;
-	model_unsubmit(v, sector + hw->count * SECTORS, (asked - hw->count) * SECTORS, hw->version);
-	return err;
-}
-
-/* A write whose entry comes later: commits, flushes and other volumes' requests go on meanwhile. */
-static bool op_begin(struct workload *w, const struct script_op *op)
-{
-	struct model_vol *v = writable_of(w, op);
-	u64 count = op->count;
-	struct half_write *hw;
-	int err;
-
-	if (!v || w->half_count == WORKLOAD_HALF || !clip(op->at, &count, v->blocks) || !disk_of(w, v))
-		return true;
-	if (half_overlaps(w, v->id, op->at, count))
-		return true;
-	hw = calloc(1, sizeof(*hw));
-	assert(hw);
-	hw->vol = v->id;
-	hw->block = op->at;
-	hw->count = count;
-	err = half_begin(w, v, hw);
-	if (!err) {
-		w->half[w->half_count++] = hw;
-		return true;
-	}
-	free(hw);
-	return err == -ENOBUFS || err == -ENOSPC || err == -EDQUOT || wrong(w, "half a write: error %d", err);
-}
-
-static bool op_end(struct workload *w, const struct script_op *op)
-{
-	(void)op;
-	end_pending(w, NULL);
-	return true;
-}
-
-/* Reads of one volume, as a client does. */
-static bool op_read(struct workload *w, const struct script_op *op)
-{
-	struct model_vol *v = vol_of(w, op);
-
-	return !v || model_verify_content(w->m, &w->h, v, MODEL_LIVE, false);
-}
 
 /* ------------------------------------------------------------------ requests */
 
@@ -363,7 +25,7 @@ static bool request_error(struct workload *w, int err, const char *what)
 		w->res->nospc++;
 		return true;
 	}
-	return wrong(w, "%s: error %d (%llu blocks free)", what, err, (unsigned long long)st.free_blocks);
+	return workload_wrong(w, "%s: error %d (%llu blocks free)", what, err, (unsigned long long)st.free_blocks);
 }
 
 /* An attribute that rides along with a request that makes a volume. */
@@ -460,7 +122,7 @@ static bool make_cut(struct workload *w, struct model_vol *v, const struct scrip
 	int err;
 
 	/* Its I/O is held until what is in flight has ended. */
-	end_pending(w, v);
+	workload_end_pending(w, v);
 	name_it(name, op->to);
 	err = lb_vol_snapshot(w->h.pool, v->id, name_of(name), true, 0, NULL, &id);
 	if (err)
@@ -476,7 +138,7 @@ static bool make_cut(struct workload *w, struct model_vol *v, const struct scrip
 
 static bool op_snapshot(struct workload *w, const struct script_op *op)
 {
-	struct model_vol *v = vol_of(w, op);
+	struct model_vol *v = workload_vol(w, op);
 
 	if (!v || !model_slot(w->m) || model_find_label(w->m, op->to))
 		return true;
@@ -485,12 +147,12 @@ static bool op_snapshot(struct workload *w, const struct script_op *op)
 
 static bool op_freeze(struct workload *w, const struct script_op *op)
 {
-	struct model_vol *v = writable_of(w, op);
+	struct model_vol *v = workload_writable(w, op);
 	int err;
 
 	if (!v)
 		return true;
-	close_disk(w, v);
+	workload_close_disk(w, v);
 	err = lb_vol_freeze(w->h.pool, v->id, (struct lb_name){ .s = "", .len = 0 }, NULL);
 	if (err)
 		return request_error(w, err, "freeze");
@@ -501,17 +163,17 @@ static bool op_freeze(struct workload *w, const struct script_op *op)
 
 static bool op_remove(struct workload *w, const struct script_op *op)
 {
-	struct model_vol *v = vol_of(w, op);
+	struct model_vol *v = workload_vol(w, op);
 	unsigned int i;
 	u64 id;
 	int err;
 
 	if (!v)
 		return true;
-	close_disk(w, v);
+	workload_close_disk(w, v);
 	err = lb_vol_remove(w->h.pool, v->id, false, NULL);
 	if (err)
-		return wrong(w, "remove: error %d", err);
+		return workload_wrong(w, "remove: error %d", err);
 	id = v->id;
 	for (i = 0; i < MODEL_VOLS; i++)
 		if (w->m->vols[i].live && w->m->vols[i].parent == id)
@@ -529,12 +191,12 @@ static bool is_ancestor(struct workload *w, const struct model_vol *s, const str
 
 static bool op_rollback(struct workload *w, const struct script_op *op)
 {
-	struct model_vol *v = writable_of(w, op), *s = model_find_label(w->m, op->to);
+	struct model_vol *v = workload_writable(w, op), *s = model_find_label(w->m, op->to);
 	int err;
 
 	if (!v || !s || !is_ancestor(w, s, v))
 		return true;
-	close_disk(w, v);
+	workload_close_disk(w, v);
 	err = lb_vol_rollback(w->h.pool, v->id, s->id);
 	if (err)
 		return request_error(w, err, "rollback");
@@ -545,14 +207,14 @@ static bool op_rollback(struct workload *w, const struct script_op *op)
 
 static bool op_resize(struct workload *w, const struct script_op *op)
 {
-	struct model_vol *v = writable_of(w, op);
+	struct model_vol *v = workload_writable(w, op);
 	struct lb_vol_change ch = { .set = LB_SET_SIZE, .size_blocks = op->at };
 	bool shrink;
 	int err;
 
 	if (!v)
 		return true;
-	end_pending(w, v);
+	workload_end_pending(w, v);
 	shrink = ch.size_blocks < v->blocks;
 	if (shrink)
 		ch.set |= LB_SET_SHRINK;
@@ -560,7 +222,7 @@ static bool op_resize(struct workload *w, const struct script_op *op)
 	if (err)
 		return request_error(w, err, "resize");
 	if (v->disk && lb_vol_blocks(v->disk->vol) != ch.size_blocks)
-		return wrong(w, "the open volume does not have the new size");
+		return workload_wrong(w, "the open volume does not have the new size");
 	model_resize(v, ch.size_blocks);
 	if (shrink)
 		model_durable(v);
@@ -569,7 +231,7 @@ static bool op_resize(struct workload *w, const struct script_op *op)
 
 static bool op_rename(struct workload *w, const struct script_op *op)
 {
-	struct model_vol *v = vol_of(w, op);
+	struct model_vol *v = workload_vol(w, op);
 	struct lb_vol_change ch = { .set = LB_SET_NAME };
 	char name[24];
 	int err;
@@ -593,7 +255,7 @@ static bool op_rename(struct workload *w, const struct script_op *op)
 
 static bool op_attr(struct workload *w, const struct script_op *op)
 {
-	struct model_vol *v = vol_of(w, op);
+	struct model_vol *v = workload_vol(w, op);
 	struct model_attr now = { .there = !(op->flags & OPF_DELETE), .len = (u32)op->count, .seed = (u32)op->seed };
 	struct lb_attr_change ch = { .vol = v ? v->id : 0, .key_len = 4 };
 	struct lb_tx tx = { .changes = &ch, .count = 1 };
@@ -630,7 +292,7 @@ static bool op_commit(struct workload *w, const struct script_op *op)
 
 	(void)op;
 	if (err)
-		return wrong(w, "commit: error %d", err);
+		return workload_wrong(w, "commit: error %d", err);
 	model_durable_all(w->m);
 	return true;
 }
@@ -640,7 +302,7 @@ static bool op_step(struct workload *w, const struct script_op *op)
 	int err = lb_commit(w->h.pool, NULL);
 
 	(void)op;
-	return !err || wrong(w, "one commit: error %d", err);
+	return !err || workload_wrong(w, "one commit: error %d", err);
 }
 
 static bool op_work(struct workload *w, const struct script_op *op)
@@ -650,7 +312,7 @@ static bool op_work(struct workload *w, const struct script_op *op)
 		lb_work_commit(w->h.pool);
 	if (op->flags & OPF_RECLAIM) {
 		/* Reclaim waits for whoever is within lb_io_enter(). */
-		end_pending(w, NULL);
+		workload_end_pending(w, NULL);
 		lb_work_reclaim(w->h.pool);
 	}
 	return true;
@@ -671,18 +333,18 @@ static bool op_grow(struct workload *w, const struct script_op *op)
 
 	if (op->at <= w->m->total_blocks || op->at > w->opts->grow_blocks)
 		return true;
-	end_pending(w, NULL);
+	workload_end_pending(w, NULL);
 	err = lb_pool_grow(w->h.pool, op->at, &now);
 	if (err)
-		return wrong(w, "grow: error %d", err);
+		return workload_wrong(w, "grow: error %d", err);
 	w->m->total_blocks = now;
-	return now == op->at || wrong(w, "grow: %llu blocks", (unsigned long long)now);
+	return now == op->at || workload_wrong(w, "grow: %llu blocks", (unsigned long long)now);
 }
 
 /* Every block that differs between two frozen volumes must be in a range of their diff. */
 static bool op_diff(struct workload *w, const struct script_op *op)
 {
-	struct model_vol *a = vol_of(w, op), *b = model_find_label(w->m, op->to);
+	struct model_vol *a = workload_vol(w, op), *b = model_find_label(w->m, op->to);
 	struct lb_diff_range r[7];
 	u64 cursor = 0, block = 0, s;
 	unsigned int n, i;
@@ -696,14 +358,14 @@ static bool op_diff(struct workload *w, const struct script_op *op)
 		n = ARRAY_SIZE(r);
 		err = lb_diff(w->h.pool, a->id, b->id, &cursor, r, &n);
 		if (err || cursor <= from)
-			return wrong(w, "diff: error %d, cursor %llu", err, (unsigned long long)cursor);
+			return workload_wrong(w, "diff: error %d, cursor %llu", err, (unsigned long long)cursor);
 		for (i = 0; i <= n; i++) {
 			u64 end = i < n ? r[i].start : min_t(u64, cursor, a->blocks);
 
 			for (; block < end; block++)
 				for (s = block * SECTORS; s < (block + 1) * SECTORS; s++)
 					if ((block < a->blocks ? a->now[s] : 0) != (block < b->blocks ? b->now[s] : 0))
-						return wrong(w, "diff misses block %llu", (unsigned long long)block);
+						return workload_wrong(w, "diff misses block %llu", (unsigned long long)block);
 			if (i < n)
 				block = r[i].start + r[i].count;
 		}
@@ -718,11 +380,11 @@ static bool op_scrub(struct workload *w, const struct script_op *op)
 
 	(void)op;
 	if (err)
-		return wrong(w, "scrub: error %d", err);
-	end_pending(w, NULL);
+		return workload_wrong(w, "scrub: error %d", err);
+	workload_end_pending(w, NULL);
 	lb_work_commit(w->h.pool);
 	lb_pool_stat(w->h.pool, &st);
-	return !st.scrub_errors || wrong(w, "scrub found %llu errors", (unsigned long long)st.scrub_errors);
+	return !st.scrub_errors || workload_wrong(w, "scrub found %llu errors", (unsigned long long)st.scrub_errors);
 }
 
 static bool op_shrink_cache(struct workload *w, const struct script_op *op)
@@ -741,10 +403,10 @@ bool workload_close(struct workload *w, const char *when)
 {
 	int err;
 
-	close_disks(w);
+	workload_close_disks(w);
 	err = host_close(&w->h);
 	if (err)
-		return wrong(w, "close: error %d", err);
+		return workload_wrong(w, "close: error %d", err);
 	model_durable_all(w->m);
 	return model_check(w->m, w->h.dev, when);
 }
@@ -763,13 +425,31 @@ static bool op_power_cut(struct workload *w, const struct script_op *op)
 /* ------------------------------------------------------------------ all of them */
 
 static bool (*const ops[OP_KINDS])(struct workload *w, const struct script_op *op) = {
-	[OP_WRITE] = op_write, [OP_SCATTER] = op_scatter, [OP_ZERO] = op_zero, [OP_DISCARD] = op_discard, [OP_FLUSH] = op_flush,
-	[OP_BEGIN] = op_begin, [OP_END] = op_end, [OP_READ] = op_read, [OP_CREATE] = op_create, [OP_SNAPSHOT] = op_snapshot,
+	[OP_WRITE] = workload_op_write, [OP_SCATTER] = workload_op_scatter, [OP_ZERO] = workload_op_zero, [OP_DISCARD] = workload_op_discard, [OP_FLUSH] = workload_op_flush,
+	[OP_BEGIN] = workload_op_begin, [OP_END] = workload_op_end, [OP_READ] = workload_op_read, [OP_CREATE] = op_create, [OP_SNAPSHOT] = op_snapshot,
 	[OP_FREEZE] = op_freeze, [OP_REMOVE] = op_remove, [OP_ROLLBACK] = op_rollback, [OP_RESIZE] = op_resize, [OP_RENAME] = op_rename,
 	[OP_ATTR] = op_attr, [OP_COMMIT] = op_commit, [OP_STEP] = op_step, [OP_WORK] = op_work, [OP_BACKGROUND] = op_background,
 	[OP_GROW] = op_grow, [OP_DIFF] = op_diff, [OP_SCRUB] = op_scrub, [OP_SHRINK_CACHE] = op_shrink_cache, [OP_VERIFY] = op_verify,
 	[OP_REOPEN] = op_reopen, [OP_POWER_CUT] = op_power_cut,
 };
+
+static void end_all_pending(void *arg)
+{
+	workload_end_pending(arg, NULL);
+}
+
+/* Whatever commits may reclaim, and so wait for what is in flight, when space is tight or a round for space was asked for. */
+static void end_pending_if_tight(struct workload *w)
+{
+	struct lb_pool *p = w->h.pool;
+	struct lb_pool_stat st;
+
+	if (!w->half_count)
+		return;
+	lb_pool_stat(p, &st);
+	if (p->room_asked > p->room_done || st.free_blocks < st.total_blocks / 2 + 200)
+		workload_end_pending(w, NULL);
+}
 
 bool workload_op(struct workload *w, const struct script_op *op)
 {
@@ -796,7 +476,7 @@ bool workload_open(struct workload *w)
 	int err = host_open(&w->h, 0);
 
 	if (err)
-		return wrong(w, "opening the pool: error %d", err);
+		return workload_wrong(w, "opening the pool: error %d", err);
 	w->h.before_wait = end_all_pending;
 	w->h.before_wait_arg = w;
 	if (w->opts->step_budget)
@@ -813,9 +493,9 @@ static bool remove_all(struct workload *w)
 
 		if (!v->live)
 			continue;
-		close_disk(w, v);
+		workload_close_disk(w, v);
 		if (lb_vol_remove(w->h.pool, v->id, false, NULL))
-			return wrong(w, "removing vol %llu at the end", (unsigned long long)v->id);
+			return workload_wrong(w, "removing vol %llu at the end", (unsigned long long)v->id);
 		model_vol_clear(v);
 	}
 	return true;
@@ -831,7 +511,7 @@ bool workload_delete_all(struct workload *w)
 	for (i = 0; i < 2000; i++) {
 		port_clock_advance(2000000000);
 		if (lb_pool_commit(w->h.pool))
-			return wrong(w, "committing at the end");
+			return workload_wrong(w, "committing at the end");
 		lb_work_commit(w->h.pool);
 		lb_work_reclaim(w->h.pool);
 		lb_pool_stat(w->h.pool, &st);
@@ -840,7 +520,7 @@ bool workload_delete_all(struct workload *w)
 	}
 	w->res->commits = st.generation;
 	if (st.hidden_volumes || st.data_blocks)
-		return wrong(w, "at the end %llu deleted volumes and %llu data blocks are left", (unsigned long long)st.hidden_volumes,
+		return workload_wrong(w, "at the end %llu deleted volumes and %llu data blocks are left", (unsigned long long)st.hidden_volumes,
 			     (unsigned long long)st.data_blocks);
 	return workload_close(w, "at the end");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* One run, between workload.c (chance), workload_ops.c (doing it), crash.c (power cuts) and enumerate.c (all of them). */
+/* One run, between workload.c (chance), workload_io.c and workload_ops.c (doing it), crash.c (power cuts) and enumerate.c (all of them). */
 #ifndef TEST_WORKLOAD_PRIV_H
 #define TEST_WORKLOAD_PRIV_H
 
@@ -34,6 +34,27 @@ struct workload {
 u64 workload_chance(u64 *state, u64 n);
 /* A random operation that makes sense in the state there is. */
 struct script_op workload_choose(struct workload *w);
+
+/* ------------------------------------------------------------------ workload_io.c */
+
+/* Note what is wrong, in w->m->why; false. */
+bool workload_wrong(struct workload *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The operation's volume, or NULL; NULL also when it cannot be written to. */
+struct model_vol *workload_vol(struct workload *w, const struct script_op *op);
+struct model_vol *workload_writable(struct workload *w, const struct script_op *op);
+/* No write is left half done (of this volume; NULL: of any). */
+void workload_end_pending(struct workload *w, struct model_vol *v);
+void workload_close_disk(struct workload *w, struct model_vol *v);
+void workload_close_disks(struct workload *w);
+
+bool workload_op_write(struct workload *w, const struct script_op *op);
+bool workload_op_scatter(struct workload *w, const struct script_op *op);
+bool workload_op_zero(struct workload *w, const struct script_op *op);
+bool workload_op_discard(struct workload *w, const struct script_op *op);
+bool workload_op_flush(struct workload *w, const struct script_op *op);
+bool workload_op_begin(struct workload *w, const struct script_op *op);
+bool workload_op_end(struct workload *w, const struct script_op *op);
+bool workload_op_read(struct workload *w, const struct script_op *op);
 
 /* ------------------------------------------------------------------ workload_ops.c */
 
