@@ -38,6 +38,11 @@
 	"freeze vol=2; snapshot vol=2 to=3; write vol=3 sector=16 count=16; write vol=3 sector=64 count=8; attr vol=3 key=0 bytes=100 seed=7; " \
 	"create to=4 blocks=16 quota=0; write vol=4 sector=0 count=32; attr key=1 bytes=60 seed=9; commit"
 
+/* The same with large volumes, so that their trees have several leaves: 700 blocks, of which 2 owns 178, each an extent of its own. */
+#define LARGE "create to=1 blocks=700 quota=0; write vol=1 sector=0 count=128; freeze vol=1; snapshot vol=1 to=2; scatter vol=2 seed=29; " \
+	"freeze vol=2; snapshot vol=2 to=3; write vol=3 sector=16 count=16; write vol=3 sector=2400 count=64; discard vol=3 block=600 count=20; " \
+	"create to=4 blocks=16 quota=0; write vol=4 sector=0 count=32; commit"
+
 static const struct pool_kind {
 	const char *name;
 	const char *on_disk;		/* then the pool is closed and opened */
@@ -49,12 +54,12 @@ static const struct pool_kind {
 	/* mappings in memory, some of them in the journal, and a write under way */
 	{ "dirty", PLAIN, "write vol=3 sector=0 count=12; discard vol=3 block=8 count=1; flush vol=3; write vol=3 sector=40 count=16; write vol=4 sector=64 count=16; "
 	  "begin vol=4 block=12 count=2", 2, 0 },
-	/* the frozen parent has gone into its only child, in part */
-	{ "collapsing", PLAIN "; scatter vol=4 seed=5; commit; remove vol=2", "step", 2, 1 },
 	/* a volume of several leaves is being freed */
-	{ "deleting", PLAIN "; create to=9 blocks=700 quota=0; scatter vol=9 seed=3; commit; remove vol=9", "step; work ms=1000 reclaim", 2, 1 },
+	{ "deleting", PLAIN "; create to=9 blocks=700 quota=0; scatter vol=9 seed=29; commit; remove vol=9", "step; work ms=1000 reclaim", 2, 1 },
 	/* a volume that is cut, and its snapshot deleted, before anything of that is in the trees */
 	{ "cut", PLAIN, "write vol=3 sector=8 count=8; snapshot vol=3 to=7; write vol=3 sector=8 count=24; snapshot vol=2 to=6; write vol=6 sector=8 count=8", 2, 0 },
+	/* a frozen parent of several leaves is going into its only child: the first leaf has */
+	{ "collapsing", LARGE "; remove vol=2", "step", 2, 1 },
 };
 
 /* 5: made here; 6: a child of 2; 7: the snapshot of 3. */
@@ -71,6 +76,8 @@ static const char *const vocabulary[] = {
 	"write vol=5 sector=0 count=8 fua preflush",
 	"write vol=6 sector=8 count=8",
 	"begin vol=3 block=5 count=2",
+	"write vol=3 sector=4004 count=20",		/* far from the others: only in large volumes */
+	"discard vol=3 block=300 count=150",
 	"discard vol=3 block=1 count=3",
 	"discard vol=4 block=0 count=12",
 	"zero vol=3 sector=4 count=32",
