@@ -57,7 +57,7 @@ static int read_record(struct replay *r, u64 vpos, u64 seq, const u32 *prev)
 }
 
 /* At the expected position, or else at the ring's start. */
-static int next_record(struct replay *r, u64 *vpos)
+static int look_for_record(struct replay *r, u64 *vpos)
 {
 	struct lb_journal *j = &r->p->journal;
 	u64 rest = j->blocks - j->head.vpos % j->blocks;
@@ -71,6 +71,17 @@ static int next_record(struct replay *r, u64 *vpos)
 		return got;
 	*vpos += rest;
 	return read_record(r, *vpos, j->head.seq, &j->head.prev);
+}
+
+/*
+ * The end is looked at twice. There is one copy of a record, and nothing says of the last one that it was ever whole: a
+ * read that failed or went wrong once would cost what was flushed.
+ */
+static int next_record(struct replay *r, u64 *vpos)
+{
+	int got = look_for_record(r, vpos);
+
+	return got ? got : look_for_record(r, vpos);
 }
 
 /*
