@@ -32,6 +32,7 @@ struct super_copy {
 	bool valid;		/* magic, self, slot and checksum are right */
 	bool future;		/* ours, but of an unknown version */
 	u64 gen, mirror;
+	u32 csum;
 	u8 uuid[16];
 };
 
@@ -48,6 +49,7 @@ static void super_judge(struct super_copy *c, const struct lb_super *sb, u64 pla
 	c->future = le32_to_cpu(sb->version) != LB_FORMAT_VERSION;
 	c->gen = le64_to_cpu(sb->header.gen);
 	c->mirror = le64_to_cpu(sb->mirror_block);
+	c->csum = le32_to_cpu(sb->header.csum);
 	memcpy(c->uuid, sb->uuid, sizeof(c->uuid));
 	c->valid = le64_to_cpu(sb->header.self) == place && (c->gen & 1) == (place & 1) &&
 		   le32_to_cpu(sb->header.csum) == lb_block_csum(sb);
@@ -222,6 +224,23 @@ static int super_choose(const struct super_copy *copies, bool allow_fallback, st
 	return allow_fallback ? 0 : -ESTALE;
 }
 
+/* Read the chosen generation again, from any of its copies: the very block that was judged, not what this read says it is. */
+static int super_fetch(struct port_dev *dev, const struct super_copy *copies, unsigned int best, struct lb_super *sb)
+{
+	int err = -EIO;
+	unsigned int i;
+
+	for (i = 0; i < SUPER_PLACES; i++) {
+		if (!copies[i].valid || copies[i].gen != copies[best].gen)
+			continue;
+		err = port_read(dev, super_place(i), sb) ? -EIO : -EUCLEAN;
+		if (err != -EIO && le64_to_cpu(sb->header.gen) == copies[i].gen && le32_to_cpu(sb->header.csum) == copies[i].csum &&
+		    lb_block_csum(sb) == copies[i].csum)
+			return 0;
+	}
+	return err;
+}
+
 int lb_super_read(struct port_dev *dev, bool allow_fallback, struct lb_super *sb, struct lb_super_state *state)
 {
 	struct super_copy copies[SUPER_PLACES];
@@ -237,12 +256,8 @@ int lb_super_read(struct port_dev *dev, bool allow_fallback, struct lb_super *sb
 		err = super_choose(copies, allow_fallback, state, &best);
 	if (err)
 		return err;
-	err = port_read(dev, super_place(best), sb);
-	if (err)
-		return -EIO;
-	if (le32_to_cpu(sb->header.csum) != lb_block_csum(sb))
-		return -EUCLEAN;	/* changed under us */
-	return super_check(sb, port_dev_blocks(dev));
+	err = super_fetch(dev, copies, best, sb);
+	return err ? err : super_check(sb, port_dev_blocks(dev));
 }
 
 /* ------------------------------------------------------------------ writing */
