@@ -10,11 +10,15 @@
  *
  * Until the superblock is durable nothing that the old one reaches has been touched, so a crash at any point leaves the old generation and
  * the journal, which holds everything that was acknowledged. A commit that fails turns the pool read-only: memory and disk then differ, and
- * only opening it again brings them together.
+ * only opening it again brings them together. One that merely finds no memory is not given up so soon: what it has merged is undone, which takes
+ * no memory, and the sealed tables are merged again a little later, some COMMIT_TRIES times. So nothing between seal and publication may change
+ * what a second merge would begin with.
  *
  * Runs under commit_mutex. Never waits for data I/O, except for the drain of a volume that a request holds at the seal.
  */
 #include "pool_priv.h"
+
+#define COMMIT_TRIES	50u
 
 struct commit {
 	struct lb_pool *p;
@@ -77,7 +81,7 @@ static int seal(struct commit *c)
 		return -ENOMEM;
 	lb_kvlist_init(&l);
 	port_mutex_lock(&p->catalog.mutex);
-	if (c->cut)
+	if (c->cut && c->cut->prepare)
 		err = c->cut->prepare(p, c->cut, &l);
 	if (!err)
 		err = lb_kvtable_apply(p->catalog.active, &l);
@@ -92,7 +96,7 @@ static int seal(struct commit *c)
 		WRITE_ONCE(p->catalog.items, 0);
 		fresh = NULL;
 		p->cut_made = c->cut ? c->cut->made : 0;
-		p->cut_pending = c->cut;
+		p->cut_pending = l.count != 0;
 		seal_volumes(p);
 		if (c->cut && c->cut->sealed)
 			c->cut->sealed(p, c->cut);
@@ -177,7 +181,7 @@ int lb_sealed_apply(struct lb_pool *p, struct lb_kvlist *l)
 	int err;
 
 	port_mutex_assert_held(&p->catalog.mutex);
-	err = lb_kvtable_apply(p->catalog.sealed, l);
+	err = lb_kvtable_apply_undoable(p->catalog.sealed, l, &p->catalog.undo);
 	lb_kvlist_free(l);
 	return err;
 }
@@ -401,11 +405,14 @@ static void publish(struct commit *c)
 	port_mutex_lock(&p->catalog.mutex);
 	p->catalog.root = c->catalog.root;
 	p->catalog.nodes += (u64)c->catalog.nodes;
+	lb_kvtable_keep(&p->catalog.undo);
 	lb_kvtable_free(p->catalog.sealed);
 	p->catalog.sealed = NULL;
 	lb_space_uncharge(p->space, p->catalog.sealed_charge);
 	p->catalog.sealed_charge = 0;
 	publish_volumes(p);
+	if (c->cut && c->cut->published)
+		c->cut->published(p, c->cut);
 	lb_maintain_publish(p);
 	cut_forget(p);
 	unload_idle(p);
@@ -469,9 +476,38 @@ static void reclaim_if_tight(struct lb_pool *p)
 
 /* ------------------------------------------------------------------ the whole */
 
+/* Back to how things were at the seal. keep: a superblock that reaches what was merged may be on the disk. */
+static void merge_undo(struct commit *c, bool keep)
+{
+	struct lb_pool *p = c->p;
+
+	if (c->w_ready)
+		lb_tree_writer_abort(&c->w);
+	c->w_ready = false;
+	lb_space_commit_abort(p->space, keep);
+	port_mutex_lock(&p->catalog.mutex);
+	lb_kvtable_undo(p->catalog.sealed, &p->catalog.undo);
+	lb_maintain_undo(p);
+	port_mutex_unlock(&p->catalog.mutex);
+	c->data_delta = 0;
+}
+
+static int merge_and_write_patiently(struct commit *c)
+{
+	unsigned int tries = 0;
+	int err = merge_and_write(c);
+
+	while (err == -ENOMEM && !c->super_tried && ++tries < COMMIT_TRIES) {
+		merge_undo(c, false);
+		port_wait_memory();
+		err = merge_and_write(c);
+	}
+	return err;
+}
+
 static int commit_sealed(struct commit *c)
 {
-	int err = merge_and_write(c);
+	int err = merge_and_write_patiently(c);
 
 	if (!err) {
 		publish(c);
@@ -482,10 +518,8 @@ static int commit_sealed(struct commit *c)
 	}
 	/* First of all: whoever gets a block from here on finds that nothing may be written to it any more. */
 	lb_pool_fail(c->p, err, "committing");
-	if (c->w_ready)
-		lb_tree_writer_abort(&c->w);
 	/* One copy of the superblock may be durable though the other failed: then all that it reaches is in use. */
-	lb_space_commit_abort(c->p->space, c->super_tried);
+	merge_undo(c, c->super_tried);
 	return err;
 }
 
@@ -518,6 +552,18 @@ int lb_commit(struct lb_pool *p, struct lb_cut *cut)
 	port_mutex_lock(&p->commit_mutex);
 	err = commit_locked(p, cut);
 	port_mutex_unlock(&p->commit_mutex);
+	return err;
+}
+
+int lb_commit_patient(struct lb_pool *p)
+{
+	unsigned int tries;
+	int err = lb_commit(p, NULL);
+
+	for (tries = 1; err == -ENOMEM && !READ_ONCE(p->failed) && tries < COMMIT_TRIES; tries++) {
+		port_wait_memory();
+		err = lb_commit(p, NULL);
+	}
 	return err;
 }
 

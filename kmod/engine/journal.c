@@ -275,7 +275,7 @@ static int batch_write(struct lb_pool *p, struct lb_batch *b)
 		prev = r->csum;
 	}
 	if (b->blocks > j->blocks / 3 || !batch_place(p, b))
-		return lb_commit(p, NULL);
+		return lb_commit_patient(p);
 	lb_list_for_each_entry(r, &b->records, link) {
 		err = port_write(p->dev, j->block + r->vpos % j->blocks, r->bufs, r->blocks, flags);
 		if (err)
@@ -339,7 +339,7 @@ static int batch_run(struct lb_pool *p, struct lb_batch *b, struct lb_list *vols
 
 	WRITE_ONCE(p->flushes, p->flushes + 1);	/* write_mutex; a commit's is counted by the commit */
 	if (err == -ENOMEM)
-		err = lb_commit(p, NULL);
+		err = lb_commit_patient(p);
 	else if (!err && lb_list_empty(&b->records))
 		err = port_flush(p->dev);
 	else if (!err)

@@ -114,26 +114,68 @@ static struct lb_kv *kv_seek(struct lb_kvtable *t, const u8 *key, u32 key_len, s
 	return *links[0];
 }
 
-static void kv_link(struct lb_kvtable *t, struct lb_kv *kv)
+/* Out of the table, with the item of this key; NULL if there is none. */
+static struct lb_kv *kv_unlink(struct lb_kvtable *t, const struct lb_kv *kv, struct lb_kv **links[KV_HEIGHT])
 {
-	struct lb_kv **links[KV_HEIGHT];
 	struct lb_kv *old = kv_seek(t, lb_kv_key(kv), kv->key_len, links);
 	unsigned int level;
 
-	if (old && lb_key_cmp(lb_kv_key(old), old->key_len, lb_kv_key(kv), kv->key_len) == 0) {
-		for (level = 0; level < old->height; level++)
-			*links[level] = old->next[level];
-		port_free(old);
-		t->count--;
-	}
+	if (!old || lb_key_cmp(lb_kv_key(old), old->key_len, lb_kv_key(kv), kv->key_len) != 0)
+		return NULL;
+	for (level = 0; level < old->height; level++)
+		*links[level] = old->next[level];
+	t->count--;
+	return old;
+}
+
+/* Returns the item whose place kv takes, or NULL. */
+static struct lb_kv *kv_link(struct lb_kvtable *t, struct lb_kv *kv)
+{
+	struct lb_kv **links[KV_HEIGHT];
+	struct lb_kv *old = kv_unlink(t, kv, links);
+	unsigned int level;
+
 	for (level = 0; level < kv->height; level++) {
 		kv->next[level] = *links[level];
 		*links[level] = kv;
 	}
 	t->count++;
+	return old;
 }
 
 int lb_kvtable_apply(struct lb_kvtable *t, const struct lb_kvlist *l)
+{
+	return lb_kvtable_apply_undoable(t, l, NULL);
+}
+
+void lb_kvtable_undo(struct lb_kvtable *t, struct lb_list *undo)
+{
+	struct lb_kv **links[KV_HEIGHT];
+
+	/* The last one first: an item may have come and have been replaced in turn. */
+	while (!lb_list_empty(undo)) {
+		struct lb_kv *kv = lb_list_entry(undo->prev, struct lb_kv, link);
+
+		lb_list_del(&kv->link);
+		kv_unlink(t, kv, links);
+		if (kv->replaced)
+			kv_link(t, kv->replaced);
+		port_free(kv);
+	}
+}
+
+void lb_kvtable_keep(struct lb_list *undo)
+{
+	while (!lb_list_empty(undo)) {
+		struct lb_kv *kv = lb_list_first_entry(undo, struct lb_kv, link);
+
+		lb_list_del(&kv->link);
+		port_free(kv->replaced);
+		kv->replaced = NULL;
+	}
+}
+
+int lb_kvtable_apply_undoable(struct lb_kvtable *t, const struct lb_kvlist *l, struct lb_list *undo)
 {
 	struct lb_kvlist copy;
 	struct lb_kv *kv, *next;
@@ -148,8 +190,16 @@ int lb_kvtable_apply(struct lb_kvtable *t, const struct lb_kvlist *l)
 		}
 	}
 	lb_list_for_each_entry_safe(kv, next, &copy.items, link) {
+		struct lb_kv *old;
+
 		lb_list_del(&kv->link);
-		kv_link(t, kv);
+		old = kv_link(t, kv);
+		if (undo) {
+			kv->replaced = old;
+			lb_list_add_tail(&kv->link, undo);
+		} else {
+			port_free(old);
+		}
 	}
 	return 0;
 }

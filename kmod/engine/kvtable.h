@@ -10,7 +10,8 @@
 #include "port.h"
 
 struct lb_kv {
-	struct lb_list link;		/* in a kvlist */
+	struct lb_list link;		/* in a kvlist; of a table's item, in the list of what can be undone */
+	struct lb_kv *replaced;		/* what was there before, if that can come back */
 	u32 key_len, value_len;
 	bool delete;
 	u8 height;			/* in a kvtable */
@@ -35,6 +36,13 @@ void lb_kvtable_free(struct lb_kvtable *t);
 u64 lb_kvtable_count(const struct lb_kvtable *t);
 /* Copies of the list's changes go in, in order; all or nothing (-ENOMEM). */
 int lb_kvtable_apply(struct lb_kvtable *t, const struct lb_kvlist *l);
+/*
+ * The same, so that it can be taken back: undo, a list head, collects what several calls have done. It ends with lb_kvtable_undo(), after which the table
+ * is as it was before the first of them (this needs no memory), or with lb_kvtable_keep().
+ */
+int lb_kvtable_apply_undoable(struct lb_kvtable *t, const struct lb_kvlist *l, struct lb_list *undo);
+void lb_kvtable_undo(struct lb_kvtable *t, struct lb_list *undo);
+void lb_kvtable_keep(struct lb_list *undo);
 const struct lb_kv *lb_kvtable_find(const struct lb_kvtable *t, const u8 *key, u32 key_len);
 /* The first with a key greater than this one (key_len 0: the first of all). */
 const struct lb_kv *lb_kvtable_after(const struct lb_kvtable *t, const u8 *key, u32 key_len);

@@ -49,6 +49,7 @@ void lb_hidden_free_all(struct lb_pool *p)
 	struct lb_hidden *h, *next;
 	struct lb_moved *m, *next_m;
 
+	lb_list_splice_tail_init(&p->hidden_done, &p->hidden);
 	lb_list_for_each_entry_safe(h, next, &p->hidden, link) {
 		lb_list_del(&h->link);
 		port_free(h);
@@ -281,7 +282,7 @@ int lb_maintain_step(struct lb_pool *p, struct lb_tree_writer *w, s64 *data_delt
 			return err;
 		if (done) {
 			lb_list_del(&h->link);
-			port_free(h);
+			lb_list_add_tail(&h->link, &p->hidden_done);
 			p->hidden_count--;
 			p->removed++;
 			budget -= min_t(unsigned int, budget, 8);
@@ -299,12 +300,32 @@ int lb_maintain_step(struct lb_pool *p, struct lb_tree_writer *w, s64 *data_delt
 	return 0;
 }
 
+/* The lists as they were before the step; what is known of those that wait is found out again. */
+void lb_maintain_undo(struct lb_pool *p)
+{
+	struct lb_moved *m, *next;
+
+	lb_list_for_each_entry_safe(m, next, &p->moved, link) {
+		lb_list_del(&m->link);
+		port_free(m);
+	}
+	lb_list_splice_tail_init(&p->hidden_done, &p->hidden);
+	p->hidden_count += p->removed;
+	p->removed = 0;
+	hidden_wake(p);
+}
+
 void lb_maintain_publish(struct lb_pool *p)
 {
+	struct lb_hidden *h, *next_h;
 	struct lb_moved *m, *next;
 	unsigned long flags;
 	struct lb_vol *v;
 
+	lb_list_for_each_entry_safe(h, next_h, &p->hidden_done, link) {
+		lb_list_del(&h->link);
+		port_free(h);
+	}
 	lb_list_for_each_entry_safe(m, next, &p->moved, link) {
 		v = lb_vol_lookup(p, m->vol);
 		if (v) {
@@ -321,4 +342,5 @@ void lb_maintain_publish(struct lb_pool *p)
 	}
 	if (p->removed)
 		lb_pool_event(p, LB_EV_SPACE_FREED, 0, lb_space_free_blocks(p->space), NULL);
+	p->removed = 0;
 }

@@ -178,6 +178,7 @@ static void pool_free(struct lb_pool *p)
 		lb_freed_forget(p->space, r->freed);
 		port_free(r);
 	}
+	lb_kvtable_keep(&p->catalog.undo);
 	lb_kvtable_free(p->catalog.active);
 	lb_kvtable_free(p->catalog.sealed);
 	port_free(p->catalog.scratch);
@@ -204,6 +205,8 @@ static void pool_init_lists(struct lb_pool *p)
 	lb_list_init(&p->sealed);
 	lb_list_init(&p->reclaims);
 	lb_list_init(&p->hidden);
+	lb_list_init(&p->hidden_done);
+	lb_list_init(&p->catalog.undo);
 	lb_list_init(&p->moved);
 }
 
@@ -415,26 +418,10 @@ void lb_pool_abandon(struct lb_pool *p)
 
 /* ------------------------------------------------------------------ policy and growth */
 
-/* Change the superblock's copy in memory and commit it. */
-static int commit_super_change(struct lb_pool *p, void (*change)(struct lb_pool *p, const void *arg), const void *arg)
+/* At the seal, so that a request which fails before it has changed nothing. */
+static void policy_apply(struct lb_pool *p, struct lb_cut *cut)
 {
-	int err;
-
-	port_mutex_lock(&p->commit_mutex);
-	err = lb_pool_check_writable(p);
-	if (!err) {
-		port_mutex_lock(&p->catalog.mutex);
-		change(p, arg);
-		policy_from_super(p);
-		port_mutex_unlock(&p->catalog.mutex);
-	}
-	port_mutex_unlock(&p->commit_mutex);
-	return err ? err : lb_commit(p, NULL);
-}
-
-static void change_policy(struct lb_pool *p, const void *arg)
-{
-	const struct lb_pool_policy *policy = arg;
+	const struct lb_pool_policy *policy = cut->arg;
 	struct lb_super *sb = p->sb;
 
 	if (policy->set & LB_POLICY_QUEUE) {
@@ -445,10 +432,14 @@ static void change_policy(struct lb_pool *p, const void *arg)
 		sb->low_water_blocks = cpu_to_le64(policy->low_water_blocks);
 	if (policy->set & LB_POLICY_INTERVAL)
 		sb->commit_interval_ms = cpu_to_le32((u32)policy->commit_interval_ms);
+	policy_from_super(p);
 }
 
 int lb_pool_set_policy(struct lb_pool *p, const struct lb_pool_policy *policy)
 {
+	struct lb_pool_policy ask = *policy;
+	struct lb_cut cut = { .apply = policy_apply, .arg = &ask };
+
 	if (policy->set & ~(LB_POLICY_QUEUE | LB_POLICY_LOW_WATER | LB_POLICY_INTERVAL | LB_POLICY_CACHE))
 		return -EINVAL;
 	if ((policy->set & LB_POLICY_INTERVAL) && (policy->commit_interval_ms < MIN_INTERVAL_MS || policy->commit_interval_ms > MAX_INTERVAL_MS))
@@ -459,12 +450,22 @@ int lb_pool_set_policy(struct lb_pool *p, const struct lb_pool_policy *policy)
 		lb_cache_set_limit(p->cache, policy->cache_limit_bytes);
 	if (!(policy->set & ~LB_POLICY_CACHE))
 		return 0;
-	return commit_super_change(p, change_policy, policy);
+	return lb_commit(p, &cut);
+}
+
+/* At the seal: without memory for it nothing is sealed, and the pool stays as large as it was. */
+static int grow_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l)
+{
+	const u64 *total = cut->arg;
+
+	(void)l;
+	return lb_space_grow(p->space, *total);
 }
 
 int lb_pool_grow(struct lb_pool *p, u64 total_blocks, u64 *now)
 {
 	u64 device = port_dev_blocks(p->dev), total = total_blocks ? total_blocks : min_t(u64, device, LB_POOL_MAX_BLOCKS);
+	struct lb_cut cut = { .prepare = grow_prepare, .arg = &total };
 	int err = lb_pool_check_writable(p);
 	u64 old;
 
@@ -475,13 +476,8 @@ int lb_pool_grow(struct lb_pool *p, u64 total_blocks, u64 *now)
 	port_mutex_unlock(&p->catalog.mutex);
 	if (total > device || total > LB_POOL_MAX_BLOCKS || total < old)
 		return -EINVAL;
-	if (total > old) {
-		port_mutex_lock(&p->commit_mutex);
-		err = lb_space_grow(p->space, total);
-		port_mutex_unlock(&p->commit_mutex);
-		if (!err)
-			err = lb_commit(p, NULL);
-	}
+	if (total > old)
+		err = lb_commit(p, &cut);
 	if (err)
 		return err;
 	*now = total;

@@ -88,6 +88,7 @@ static inline u64 lb_owner_origin(const struct lb_owner *o, u64 lblk) { return l
 struct lb_catalog {
 	port_mutex_t mutex;
 	struct lb_kvtable *active, *sealed;	/* changes since the last durable commit */
+	struct lb_list undo;			/* what the commit under way itself has put into the sealed table */
 	struct lb_ref root;			/* committed */
 	u64 items;				/* changes charged for since the last seal */
 	u64 charge, sealed_charge;		/* blocks charged for the changes in either table */
@@ -196,6 +197,7 @@ struct lb_pool {
 	port_atomic64_t mem_entries;	/* of all memtables */
 	u64 mem_limit;
 	struct lb_list hidden;		/* struct lb_hidden; catalog.mutex */
+	struct lb_list hidden_done;	/* those of them that the commit under way has done with */
 	u64 hidden_count;
 	u64 visible_count;		/* catalog.mutex */
 	u64 next_volume;		/* catalog.mutex */
@@ -291,17 +293,20 @@ int lb_journal_replay(struct lb_pool *p, bool lossy);	/* lossy: even if durable 
 struct lb_cut {				/* what a request does at the instant of a seal */
 	u64 hold;			/* the volume whose I/O is held around the instant, if it is open; 0: none */
 	u64 made;			/* set by prepare: a volume that this commit makes; 0: none */
-	/* with catalog.mutex held, before the seal: validate and fill l; 0 or the request's error (then nothing is sealed) */
+	/* with catalog.mutex held, before the seal: validate and fill l; 0 or the request's error (then nothing is sealed). NULL: nothing */
 	int (*prepare)(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l);
 	/* prepare's changes are made, the seal follows, catalog.mutex held: what else belongs into it and cannot fail (NULL: nothing) */
 	void (*apply)(struct lb_pool *p, struct lb_cut *cut);
 	void (*sealed)(struct lb_pool *p, struct lb_cut *cut);		/* after it, catalog.mutex held: adjust volumes in memory */
-	/* after the merges, catalog.mutex held: further catalog changes that depend on them (NULL: none) */
+	/* after the merges, catalog.mutex held: further catalog changes that depend on them (NULL: none). Perhaps more than once: see commit.c */
 	int (*merged)(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l);
+	/* the commit is durable and the volumes have their new roots, catalog.mutex held: adjust volumes in memory (NULL: nothing) */
+	void (*published)(struct lb_pool *p, struct lb_cut *cut);
 	void *arg;
 };
 int lb_commit(struct lb_pool *p, struct lb_cut *cut);			/* takes commit_mutex */
 int lb_commit_cut(struct lb_pool *p, struct lb_cut *cut);
+int lb_commit_patient(struct lb_pool *p);				/* without a cut; when memory is short, again and again for a while */
 void lb_commit_wait(struct lb_pool *p);					/* until the commit under way, if there is one, is over; no mutex held */
 int lb_sealed_apply(struct lb_pool *p, struct lb_kvlist *l);		/* a commit's own changes; catalog.mutex held; empties l */
 void lb_reclaim_all(struct lb_pool *p);					/* sleeps until all that is freed is reusable */
@@ -309,6 +314,7 @@ void lb_reclaim_all(struct lb_pool *p);					/* sleeps until all that is freed is
 /* maintain.c */
 int lb_maintain_step(struct lb_pool *p, struct lb_tree_writer *w, s64 *data_delta);	/* within a commit, after the merges; catalog.mutex held */
 void lb_maintain_publish(struct lb_pool *p);			/* the commit is durable; catalog.mutex held */
+void lb_maintain_undo(struct lb_pool *p);			/* it is to be merged again, or has failed; catalog.mutex held */
 int lb_hidden_add(struct lb_pool *p, u64 id);			/* catalog.mutex held */
 void lb_hidden_drop(struct lb_pool *p, u64 id);			/* its deletion came to nothing; catalog.mutex held */
 void lb_hidden_free_all(struct lb_pool *p);

@@ -45,6 +45,9 @@ void port_free(void *p);			/* NULL is fine; any context when the size was at mos
 void *port_alloc_block(unsigned int how);	/* LB_BLOCK_BYTES, aligned to it, NOT zeroed; fit for device I/O */
 void port_free_block(void *block);
 
+/* Memory was refused: let others go on and give some back, for some milliseconds. Sleeps. */
+void port_wait_memory(void);
+
 /* ------------------------------------------------------------------ the device */
 
 struct port_dev;

@@ -563,7 +563,6 @@ static int rollback_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvl
 static int rollback_merged(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l)
 {
 	struct cut_request *r = cut->arg;
-	struct lb_vol *v = lb_vol_lookup(p, r->vol);
 	struct lb_map_record m;
 	int err = lb_cat_map(p, LB_CAT_SEALED, r->vol, &m);
 
@@ -576,24 +575,32 @@ static int rollback_merged(struct lb_pool *p, struct lb_cut *cut, struct lb_kvli
 	m.origin = cpu_to_le64(r->origin);
 	if (!err)
 		err = lb_put_map(l, r->vol, &m);
-	if (!err && v) {
-		unsigned long flags = port_spin_lock(&v->lock);
-
-		/* Nobody has it open, so nobody looks: the new view may be set before it is durable. */
-		v->owner = (struct lb_owner){ .vol = v->id, .origin = r->origin };
-		v->root = v->new_root = r->root;
-		v->nodes = v->new_nodes = r->nodes;
-		v->owned = v->new_owned = 0;
-		v->size_blocks = r->size_blocks;
-		port_spin_unlock(&v->lock, flags);
-	}
 	return err;
+}
+
+/* Not before: until then the volume's memtables go with what it was. Nobody has it open meanwhile. */
+static void rollback_published(struct lb_pool *p, struct lb_cut *cut)
+{
+	struct cut_request *r = cut->arg;
+	struct lb_vol *v = lb_vol_lookup(p, r->vol);
+	unsigned long flags;
+
+	if (!v)
+		return;
+	flags = port_spin_lock(&v->lock);
+	v->owner = (struct lb_owner){ .vol = v->id, .origin = r->origin };
+	v->root = r->root;
+	v->nodes = r->nodes;
+	v->owned = 0;
+	v->size_blocks = r->size_blocks;
+	port_spin_unlock(&v->lock, flags);
 }
 
 int lb_vol_rollback(struct lb_pool *p, u64 id, u64 snapshot)
 {
 	struct cut_request r = { .vol = id, .other = snapshot };
-	struct lb_cut cut = { .prepare = rollback_prepare, .merged = rollback_merged, .arg = &r };
+	struct lb_cut cut = { .prepare = rollback_prepare, .merged = rollback_merged, .published = rollback_published,
+			      .arg = &r };
 	struct lb_vol *v;
 	int err = lb_pool_check_writable(p);
 

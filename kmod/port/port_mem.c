@@ -8,6 +8,7 @@
  * The module's one piece of state is the cache of block buffers, made in port_kernel_init().
  */
 #include <linux/crc32c.h>
+#include <linux/delay.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -56,6 +57,11 @@ void port_free(void *p)
 void *port_alloc_block(unsigned int how)
 {
 	return kmem_cache_alloc(port_blocks, how & PORT_NOWAIT ? GFP_NOWAIT | __GFP_NOWARN : GFP_NOIO);
+}
+
+void port_wait_memory(void)
+{
+	msleep(20);
 }
 
 void port_free_block(void *block)
