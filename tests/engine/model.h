@@ -94,6 +94,8 @@ enum model_mode { MODEL_LIVE, MODEL_CRASHED };
 bool model_verify(struct model *m, struct host *h, enum model_mode mode, bool adopt);
 /* One volume's content. */
 bool model_verify_content(struct model *m, struct host *h, struct model_vol *v, enum model_mode mode, bool adopt);
+/* Is what a sector was found to hold one of the versions it may hold? */
+bool model_verify_sector(struct model *m, struct model_vol *v, u64 sector, const u8 *buf, enum model_mode mode);
 /* The checker's verdict on the device: notes are fine. False: m->why. */
 bool model_check(struct model *m, struct port_dev *dev, const char *when);
 

@@ -62,6 +62,13 @@ static bool judge_sector(struct model *m, struct model_vol *v, u64 sector, const
 		    *version && w[1] == m->versions->vol[*version] && memcmp(expect, buf, SECTOR_BYTES) && w[2] == sector ? ", torn" : "");
 }
 
+bool model_verify_sector(struct model *m, struct model_vol *v, u64 sector, const u8 *buf, enum model_mode mode)
+{
+	u32 version;
+
+	return judge_sector(m, v, sector, buf, mode, &version);
+}
+
 static bool verify_disk(struct model *m, struct disk *d, struct model_vol *v, enum model_mode mode, bool adopt)
 {
 	u8 *buf = malloc(READ_BLOCKS * LB_BLOCK_BYTES);

@@ -38,12 +38,13 @@ struct slot {
 	u64 lineage[LINEAGE];		/* whose writes may be found here */
 	u32 acked[VOL_SECTORS], submitted[VOL_SECTORS];
 	u32 seen[VOL_SECTORS];		/* of a frozen one: the version found, plus 1; 0: not looked at */
+	u32 attr_acked, attr_submitted;	/* versions of its attribute; odd ones are deletions */
 	struct disk disk;
 };
 
 struct crowd {
 	struct host h;
-	u64 seed;
+	u64 seed, most_blocks;		/* most_blocks: to which the pool may grow */
 	unsigned int ops;
 	bool tight;			/* the pool is too small for all: -ENOSPC is no surprise */
 	u32 version;
@@ -234,6 +235,8 @@ static void begin_slot(struct crowd *c, struct slot *s, u64 id, const struct slo
 	}
 	s->lineage[s->generations++] = id;
 	memset(s->seen, 0, sizeof(s->seen));
+	store(&s->attr_acked, 0);
+	store(&s->attr_submitted, 0);
 	if (!from) {
 		memset(s->acked, 0, sizeof(s->acked));
 		memset(s->submitted, 0, sizeof(s->submitted));
@@ -321,6 +324,32 @@ static void *writer(void *arg)
 	return NULL;
 }
 
+/* An attribute's value: whose it is and which version, and so much of it that it takes two items of the catalog. */
+#define ATTR_WORDS 375u
+
+static void attr_fill(u32 *value, u64 vol, u32 version)
+{
+	unsigned int i;
+
+	for (i = 0; i < ATTR_WORDS; i++)
+		value[i] = (u32)vol * 31 + version;
+	value[0] = version;
+}
+
+static void read_attr(struct member *m, struct slot *s)
+{
+	u32 value[ATTR_WORDS] = { 0 }, want[ATTR_WORDS], len = sizeof(value), first = load(&s->attr_acked), last;
+	int err = lb_attr_get(m->crowd->h.pool, s->id, "key", 3, value, &len);
+
+	last = load(&s->attr_submitted);
+	if (err == -ENOENT && (first != last || is_zeros(first)))
+		return;
+	attr_fill(want, s->id, value[0]);
+	if (err || len != sizeof(value) || memcmp(value, want, len) || (value[0] & 1) || value[0] < first || value[0] > last)
+		die(m->crowd, "volume %llu: attribute: error %d, version %u, acknowledged %u, submitted %u", (unsigned long long)s->id, err,
+		    value[0], first, last);
+}
+
 static void *reader(void *arg)
 {
 	struct member *m = arg;
@@ -332,6 +361,8 @@ static void *reader(void *arg)
 		if (!s)
 			continue;
 		read_some(m, s, dice_below(&m->dice, BLOCKS - RUN), 1 + (u32)dice_below(&m->dice, RUN));
+		if (!dice_below(&m->dice, 8))
+			read_attr(m, s);
 		let_go(s);
 	}
 	return NULL;
@@ -476,17 +507,76 @@ static void *deleter(void *arg)
 	return NULL;
 }
 
+/* Only the administrator sets attributes. */
+static int set_attr(struct member *m, struct slot *s, bool delete)
+{
+	u32 value[ATTR_WORDS], version = new_version(m->crowd, delete);
+	struct lb_attr_change attr = { .vol = s->id, .key = "key", .key_len = 3, .value = value, .value_len = sizeof(value),
+				       .flags = delete ? LB_CHANGE_DELETE : 0 };
+	const struct lb_tx tx = { .changes = &attr, .count = 1 };
+	int err;
+
+	attr_fill(value, s->id, version);
+	store(&s->attr_submitted, version);
+	err = lb_vol_set(m->crowd->h.pool, s->id, NULL, &tx);
+	if (!err)
+		store(&s->attr_acked, version);
+	else if (m->crowd->tight)
+		store(&s->attr_submitted, load(&s->attr_acked));
+	return err;
+}
+
+/* Larger, and back again with a cut, under the hands of those who read and write what stays. */
+static int resize(struct member *m, struct slot *s)
+{
+	struct lb_vol_change change = { .set = LB_SET_SIZE | LB_SET_SHRINK, .size_blocks = BLOCKS + dice_below(&m->dice, 3) * 40 };
+
+	return lb_vol_set(m->crowd->h.pool, s->id, &change, NULL);
+}
+
+static int grow_pool(struct member *m)
+{
+	struct crowd *c = m->crowd;
+	struct lb_pool_stat st;
+	u64 now;
+
+	lb_pool_stat(c->h.pool, &st);
+	return st.total_blocks + 100 > c->most_blocks ? 0 : lb_pool_grow(c->h.pool, st.total_blocks + 100, &now);
+}
+
+static int set_policy(struct member *m)
+{
+	struct lb_pool_policy policy = { .set = LB_POLICY_INTERVAL | LB_POLICY_LOW_WATER, .commit_interval_ms = 100 + dice_below(&m->dice, 200),
+					 .low_water_blocks = dice_below(&m->dice, 2000) };
+
+	return lb_pool_set_policy(m->crowd->h.pool, &policy);
+}
+
+/* Everything that may differ, with another that stays meanwhile; either may be writable, which is refused. */
+static int diff_some(struct member *m, struct slot *s)
+{
+	struct slot *other = share_slot(m);
+	struct lb_diff_range r[4];
+	unsigned int n;
+	u64 cursor = 0;
+	int err = 0;
+
+	while (other && !err && cursor != ~0ULL) {
+		n = ARRAY_SIZE(r);
+		err = lb_diff(m->crowd->h.pool, other->id, s->id, &cursor, r, &n);
+	}
+	if (other)
+		let_go(other);
+	return err == -EINVAL ? 0 : err;
+}
+
 /* Everything else that may be asked of a pool in use. */
 static void administrate(struct member *m, u64 what)
 {
-	static const u8 value[1500];	/* two items of the catalog */
 	struct crowd *c = m->crowd;
 	struct lb_pool *p = c->h.pool;
-	struct slot *s = what < 6 ? share_slot(m) : NULL;
+	struct slot *s = what < 8 ? share_slot(m) : NULL;
 	struct lb_vol_change change = { .set = LB_SET_QUOTA, .quota = dice_below(&m->dice, 3) * BLOCKS };
-	struct lb_attr_change attr = { .vol = s ? s->id : 0, .key = "key", .key_len = 3,
-				       .value = value, .value_len = sizeof(value) };
-	const struct lb_tx tx = { .changes = &attr, .count = 1 };
 	struct lb_pool_stat st;
 	struct lb_vol_stat vst;
 	char name[32];
@@ -505,8 +595,7 @@ static void administrate(struct member *m, u64 what)
 		break;
 	case 2:
 	case 3:
-		attr.flags = what == 3 ? LB_CHANGE_DELETE : 0;
-		err = s ? lb_vol_set(p, s->id, NULL, &tx) : 0;
+		err = s ? set_attr(m, s, what == 3) : 0;
 		break;
 	case 4:
 		err = s ? lb_attr_get(p, s->id, "key", 3, NULL, &len) : 0;
@@ -516,15 +605,27 @@ static void administrate(struct member *m, u64 what)
 		err = s ? disk_flush(&s->disk) : 0;
 		break;
 	case 6:
+		err = s ? resize(m, s) : 0;
+		break;
+	case 7:
+		err = s ? diff_some(m, s) : 0;
+		break;
+	case 8:
 		lb_pool_stat(p, &st);
 		lb_cache_shrink(p, 50);
 		err = lb_pool_scrub(p, dice_below(&m->dice, 4));
 		break;
-	case 7:
+	case 9:
 		while (!lb_vol_next(p, id, true, &id))
 			;
 		lb_work_due_ms(p);
 		err = 0;
+		break;
+	case 10:
+		err = grow_pool(m);
+		break;
+	case 11:
+		err = set_policy(m);
 		break;
 	default:
 		err = lb_pool_commit(p);
@@ -533,6 +634,38 @@ static void administrate(struct member *m, u64 what)
 		die(c, "request %llu: error %d", (unsigned long long)what, err);
 	if (s)
 		let_go(s);
+}
+
+/* Really smaller: what lay behind the new end reads as zeros when it is large again. */
+static void cut_short(struct member *m)
+{
+	struct lb_vol_change change = { .set = LB_SET_SIZE | LB_SET_SHRINK };
+	struct slot *s = own_slot(m, true);
+	u64 blocks = BLOCKS / 2 + dice_below(&m->dice, BLOCKS / 2);
+	struct crowd *c = m->crowd;
+	u32 version;
+	int err;
+
+	if (!s)
+		return;
+	change.size_blocks = blocks;
+	version = new_version(c, true);
+	err = s->frozen ? 0 : lb_vol_set(c->h.pool, s->id, &change, NULL);
+	must(c, err, "shrinking");
+	if (!s->frozen && !err) {
+		note(s->submitted, blocks * SECTORS, (u32)(BLOCKS - blocks) * SECTORS, version);
+		note(s->acked, blocks * SECTORS, (u32)(BLOCKS - blocks) * SECTORS, version);
+		change.size_blocks = BLOCKS;
+		err = lb_vol_set(c->h.pool, s->id, &change, NULL);
+		must(c, err, "enlarging");
+		if (err) {
+			/* No room for that; for a removal there is. */
+			close_slot(s);
+			must(c, lb_vol_remove(c->h.pool, s->id, false, NULL), "removing");
+			s->live = false;
+		}
+	}
+	let_go(s);
 }
 
 /* Closed with changes pending, changed while it is closed, and opened again. */
@@ -559,10 +692,12 @@ static void *administrator(void *arg)
 	unsigned int op;
 
 	for (op = 0; op < m->crowd->ops / 4; op++) {
-		u64 what = dice_below(&m->dice, 12);
+		u64 what = dice_below(&m->dice, 16);
 
-		if (what == 11)
+		if (what == 15)
 			set_aside(m);
+		else if (what == 14)
+			cut_short(m);
 		else
 			administrate(m, what);
 	}
@@ -648,7 +783,8 @@ static void run_crowd(u64 seed, u64 pool_blocks, unsigned int ops, bool tight)
 	c->ops = ops;
 	c->tight = tight;
 	port_random_seed(seed);
-	host_init(&c->h, port_sim_new(pool_blocks));
+	c->most_blocks = pool_blocks + pool_blocks / 20;
+	host_init(&c->h, port_sim_new(c->most_blocks));
 	assert_ok(lb_pool_format(c->h.dev, &opts, uuid));
 	port_sim_set_hook(c->h.dev, dawdle, NULL);
 	assert_ok(host_open(&c->h, 0));
