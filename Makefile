@@ -20,7 +20,7 @@ VERSION := $(shell cat VERSION)
 export KERNEL
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test mutation-test check-style \
+.PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test mutation-test check-style fault-test \
 	test vm-shell quickstart install modules-install dkms-install clean
 
 all: module userspace ## Build the module for KERNEL and the tools
@@ -57,6 +57,9 @@ crash-test: ## Look at a million crash states of the engine (STATES=N, SEED=N)
 
 mutation-test: ## Plant bugs in the engine, one by one; the suite must find each (MUTANTS="names")
 	tests/mutations/run $(MUTANTS)
+
+fault-test: ## Make every allocation and I/O of every operation of the engine fail, disks lie, and kill -9 it (an hour)
+	$(MAKE) -C tests/engine faults
 
 check-style: ## Run sparse, checkpatch, shellcheck, cppcheck and the project's own checks
 	tests/run --only style

@@ -16,6 +16,8 @@ const char *const fault_kind_names[LIE_KINDS] = {
 	"alloc", "nomem", "read", "write", "flush", "discard", "dead", "rdonly", "corrupt", "stale", "misdirect", "bad-block",
 };
 
+s64 flab_misdirection = 1;
+
 bool flab_say(struct faultlab *l, const char *fmt, ...)
 {
 	va_list ap;
@@ -155,7 +157,7 @@ static void fault_arm(struct faultlab *l, enum fault_kind kind, u64 nth)
 	if (kind == LIE_CORRUPT)
 		f.arg = (s64)(nth * 7919);	/* which bit */
 	else if (kind == LIE_MISDIRECT)
-		f.arg = 1;
+		f.arg = flab_misdirection;
 	else if (kind == LIE_BAD_BLOCK)
 		f = (struct port_sim_fault){ .op = PORT_SIM_READ, .effect = PORT_SIM_CORRUPT, .first = nth, .last = nth, .arg = (s64)(nth * 7919) };
 

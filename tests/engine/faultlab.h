@@ -19,7 +19,7 @@
 enum fault_scene {
 	SCENE_CLEAN,		/* closed */
 	SCENE_JOURNAL,		/* cut off with a journal to replay: entries of several volumes, a new volume, an attribute */
-	SCENE_BUSY,		/* cut off in the middle of a deletion and of a collapse */
+	SCENE_BUSY,		/* cut off in the middle of a deletion and of a collapse, which opening goes on with */
 	SCENES
 };
 
@@ -31,10 +31,12 @@ enum fault_kind {
 	FAULT_RDONLY,		/* from the nth write or flush on these and discards fail; reads do not */
 	FAULT_KINDS,
 	/* Lies: a read says that it worked. nth: the nth block read, of all. */
-	LIE_CORRUPT = FAULT_KINDS, LIE_STALE, LIE_MISDIRECT,
+	LIE_CORRUPT = FAULT_KINDS, LIE_STALE,
+	LIE_MISDIRECT,		/* by flab_misdirection blocks */
 	LIE_BAD_BLOCK,		/* every read of block number nth gives it corrupted */
 	LIE_KINDS
 };
+extern s64 flab_misdirection;
 extern const char *const fault_kind_names[LIE_KINDS];
 
 struct faultlab;
@@ -124,6 +126,8 @@ u64 flab_id(struct faultlab *l, const char *name);
 struct disk *flab_disk(struct faultlab *l, const char *name);	/* opened, if it is not; aborts */
 /* Sectors of a volume that is open, done and acknowledged. */
 void flab_write(struct faultlab *l, const char *name, u64 sector, u64 count);
+/* A volume is removed, in the pool and in the model. */
+void flab_remove(struct faultlab *l, const char *name);
 /* The I/O that is to be made under a fault: known to both models, acknowledged in that of success. */
 void flab_plan_io(struct faultlab *l, struct model *after, const char *name, u64 sector, u64 count, unsigned int flags, bool discard);
 int flab_do_io(struct faultlab *l);

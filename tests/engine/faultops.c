@@ -63,7 +63,25 @@ static void time_passes(struct faultlab *l)
 	forget_nodes(l);
 }
 
-static void unmapped(struct faultlab *l)
+/* Two deletions and a collapse (snap is hidden, and goes into web) have begun, a leaf at a time. */
+static void busy(struct faultlab *l)
+{
+	flab_remove(l, "gone");
+	flab_remove(l, "fat");
+	flab_remove(l, "snap");
+	if (lb_commit(pool(l), NULL))
+		abort();
+	assert(pool(l)->hidden_count);
+	time_passes(l);
+}
+
+static void busy_in_use(struct faultlab *l)
+{
+	busy(l);
+	all_in_use(l);
+}
+
+static void unmap_some(struct faultlab *l)
 {
 	struct model_vol *v = flab_vol(l, "data");
 
@@ -72,7 +90,18 @@ static void unmapped(struct faultlab *l)
 	if (disk_discard(v->disk, 20, 60))
 		abort();
 	model_ack(v, B(20), B(60), 0);
+}
+
+static void unmapped(struct faultlab *l)
+{
+	unmap_some(l);
 	time_passes(l);
+}
+
+static void busy_unmapped(struct faultlab *l)
+{
+	busy(l);
+	unmapped(l);
 }
 
 /* A commit has freed blocks that are not yet reclaimed. */
@@ -455,6 +484,23 @@ static int run_work(struct faultlab *l)
 	return 0;
 }
 
+/* Whatever came in between, deletions and collapses come to their end, and their volumes are gone. */
+static bool holds_work(struct faultlab *l, bool done)
+{
+	unsigned int rounds, known = 0, listed = 0, i;
+	u64 id = 0;
+
+	for (rounds = 0; done && rounds < 100 && pool(l)->hidden_count; rounds++) {
+		port_clock_advance(2000000000ull);
+		run_work(l);
+	}
+	for (i = 0; i < MODEL_VOLS; i++)
+		known += l->m->vols[i].live;
+	while (!lb_vol_next(pool(l), id, true, &id))
+		listed++;
+	return !done || listed == known;
+}
+
 static int run_reclaim(struct faultlab *l)
 {
 	lb_work_reclaim(pool(l));
@@ -552,11 +598,11 @@ const struct fault_op fault_ops[] = {
 	{ "open-volume", SCENE_CLEAN, 0, forget_nodes, NULL, run_vol_open, NULL },
 	{ "commit", SCENE_CLEAN, OP_COMMITS, all_in_use, expect_all_durable, run_commit, NULL },
 	{ "commit-unmaps", SCENE_CLEAN, OP_COMMITS, unmapped, expect_all_durable, run_commit, NULL },
-	{ "commit-busy", SCENE_BUSY, OP_COMMITS, all_in_use, expect_all_durable, run_commit, NULL },
-	{ "work", SCENE_BUSY, OP_COMMITS | OP_VOID, time_passes, NULL, run_work, NULL },
+	{ "commit-busy", SCENE_CLEAN, OP_COMMITS, busy_in_use, expect_all_durable, run_commit, NULL },
+	{ "work", SCENE_CLEAN, OP_COMMITS | OP_VOID, busy, NULL, run_work, holds_work },
 	{ "reclaim", SCENE_CLEAN, OP_VOID, freed, NULL, run_reclaim, NULL },
-	{ "room", SCENE_BUSY, OP_COMMITS | OP_VOID, unmapped, NULL, run_room, NULL },
-	{ "suspend", SCENE_BUSY, OP_COMMITS, all_in_use, expect_all_durable, run_suspend, NULL },
+	{ "room", SCENE_CLEAN, OP_COMMITS | OP_VOID, busy_unmapped, NULL, run_room, NULL },
+	{ "suspend", SCENE_CLEAN, OP_COMMITS, busy_in_use, expect_all_durable, run_suspend, NULL },
 	{ "grow", SCENE_CLEAN, OP_COMMITS, all_in_use, expect_grow, run_grow, NULL },
 	{ "policy", SCENE_CLEAN, OP_COMMITS, forget_nodes, NULL, run_policy, holds_policy },
 };

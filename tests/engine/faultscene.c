@@ -93,7 +93,7 @@ static void attribute(struct faultlab *l, const char *vol, unsigned int i, u32 l
 	(v ? v->attrs : l->m->attrs)[i] = a;
 }
 
-static void remove_volume(struct faultlab *l, const char *name)
+void flab_remove(struct faultlab *l, const char *name)
 {
 	struct model_vol *v = flab_vol(l, name);
 	unsigned int i;
@@ -199,8 +199,8 @@ static void make_busy(struct faultlab *l)
 
 	must(host_open(&l->h, 0));
 	l->h.pool->step_budget = 1;
-	remove_volume(l, "gone");
-	remove_volume(l, "fat");
+	flab_remove(l, "gone");
+	flab_remove(l, "fat");
 	for (i = 0; i < 2; i++)
 		must(lb_commit(l->h.pool, NULL));
 	assert(l->h.pool->hidden_count);

@@ -77,6 +77,80 @@ KIND_TEST(a_discard_fails, FAULT_DISCARD)
 KIND_TEST(the_disk_dies, FAULT_DEAD)
 KIND_TEST(the_disk_becomes_read_only, FAULT_RDONLY)
 
+/* ------------------------------------------------------------------ making a pool, which has no pool to begin with */
+
+/* Format under a fault, over an old pool or on a blank device; 0, or the error; *places: how many there are. */
+static int format_once(struct port_dev *dev, enum fault_kind kind, u64 nth, u64 *places)
+{
+	const enum port_sim_op op = kind == FAULT_WRITE ? PORT_SIM_WRITE : PORT_SIM_FLUSH;
+	const struct port_sim_fault f = { .op = op, .skip = nth - 1, .times = 1 };
+	struct lb_format_opts opts = { .total_blocks = FLAB_POOL_BLOCKS };
+	struct port_sim_stat st;
+	u64 allocs = port_alloc_total();
+	u8 uuid[16];
+	int err;
+
+	port_sim_reset_stat(dev);
+	if (nth && kind == FAULT_ALLOC)
+		port_fault_alloc(nth, 1);
+	else if (nth)
+		port_sim_add_fault(dev, &f);
+	err = lb_pool_format(dev, &opts, uuid);
+	port_fault_alloc(0, 0);
+	port_sim_clear_faults(dev);
+	port_sim_get_stat(dev, &st);
+	*places = kind == FAULT_ALLOC ? port_alloc_total() - allocs : kind == FAULT_WRITE ? st.write_blocks : st.flushes;
+	return err;
+}
+
+/* An error, and what is there then is no pool, or is one; the next try makes one. */
+static void format_case(enum fault_kind kind, u64 nth, bool old)
+{
+	struct port_dev *dev = port_sim_new(FLAB_DEVICE_BLOCKS), *left;
+	struct host h;
+	u64 places;
+	int err;
+
+	if (old)
+		assert_ok(format_once(dev, kind, 0, &places));
+	assert_int_equal(format_once(dev, kind, nth, &places), kind == FAULT_ALLOC ? -ENOMEM : -EIO);
+	left = port_sim_crash_random(dev, nth);
+	host_init(&h, left);
+	err = host_open(&h, 0);
+	if (!err)
+		host_abandon(&h);
+	else
+		assert_true(err == -EMEDIUMTYPE || err == -ESTALE || err == -EUCLEAN);
+	port_sim_free(left);
+	assert_ok(format_once(dev, kind, 0, &places));
+	host_init(&h, dev);
+	assert_ok(host_open(&h, 0));
+	assert_ok(host_close(&h));
+	port_sim_free(dev);
+	cases[kind]++;
+}
+
+static void making_a_pool_fails(void **state)
+{
+	static const enum fault_kind kinds[] = { FAULT_ALLOC, FAULT_WRITE, FAULT_FLUSH };
+	struct port_dev *dev;
+	u64 places, nth;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(kinds) && !args.op; i++) {
+		dev = port_sim_new(FLAB_DEVICE_BLOCKS);
+		assert_ok(format_once(dev, kinds[i], 0, &places));
+		port_sim_free(dev);
+		assert_true(places);
+		all_places += places;
+		for (nth = 1; nth <= places; nth++) {
+			format_case(kinds[i], nth, false);
+			format_case(kinds[i], nth, true);
+		}
+	}
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -121,7 +195,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_allocation_fails), cmocka_unit_test(memory_stays_short), cmocka_unit_test(a_read_fails),
 		cmocka_unit_test(a_write_fails), cmocka_unit_test(a_flush_fails), cmocka_unit_test(a_discard_fails),
-		cmocka_unit_test(the_disk_dies), cmocka_unit_test(the_disk_becomes_read_only),
+		cmocka_unit_test(the_disk_dies), cmocka_unit_test(the_disk_becomes_read_only), cmocka_unit_test(making_a_pool_fails),
 	};
 	u64 sum = 0;
 	int failed = parse(argc, argv);

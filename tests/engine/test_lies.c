@@ -41,6 +41,23 @@ static void lie_once(const struct fault_op *op, enum fault_kind kind, const stru
 		fail_case(op, fault_kind_names[kind], a, why);
 }
 
+/* Another block instead: the next one, and the next one of this kind that the operation reads, which is a good block of its own. */
+static void misdirect(const struct fault_op *op, const struct flab_trace *t, unsigned int i, unsigned int variant)
+{
+	unsigned int k;
+
+	flab_misdirection = 1;
+	if (variant % 2 || !args.share)
+		lie_once(op, LIE_MISDIRECT, &t->reads[i], variant);
+	for (k = i + 1; k < t->n_reads; k++) {
+		if (t->reads[k].magic != t->reads[i].magic || t->reads[k].block == t->reads[i].block)
+			continue;
+		flab_misdirection = (s64)(t->reads[k].block - t->reads[i].block);
+		lie_once(op, LIE_MISDIRECT, &t->reads[i], variant);
+		break;
+	}
+}
+
 /* A block that has gone bad, for as long as the operation lasts. */
 static void bad_block(const struct fault_op *op, const struct flab_access *a, unsigned int variant)
 {
@@ -68,7 +85,7 @@ static void lie_about_reads(const struct fault_op *op, unsigned int turn)
 		if (step == 1 || turn % 4 == 1)
 			lie_once(op, LIE_STALE, a, i + turn);
 		if (step == 1 || turn % 4 == 2)
-			lie_once(op, LIE_MISDIRECT, a, i + turn);
+			misdirect(op, &t, i, i + turn);
 		if (step == 1 || turn % 4 == 3)
 			bad_block(op, a, i + turn);
 		turn += step > 1;
@@ -127,10 +144,54 @@ static bool tolerant_content(struct faultlab *l, struct host *h, struct model_vo
 	return ok;
 }
 
+static bool attr_is(const struct model_attr *a, int err, const u8 *value, u32 len)
+{
+	u8 *want;
+	bool same;
+
+	if (!a->there || err)
+		return err == -ENOENT && !a->there;
+	want = malloc(a->len + 1);
+	assert_non_null(want);
+	model_attr_value(a, want);
+	same = len == a->len && !memcmp(want, value, len);
+	free(want);
+	return same;
+}
+
+/* Name and attributes: the catalog says what one of the models says, or that it cannot say it. */
+static bool tolerant_catalog(struct faultlab *l, struct host *h, const struct model_vol *v, const struct model_vol *w, unsigned int *errors)
+{
+	static u8 value[16384];
+	unsigned int i;
+	char key[8];
+	u64 id;
+	u32 len;
+	int err = lb_vol_find(h->pool, name_of(v->name), &id);
+
+	if (error_of_damage(err))
+		(*errors)++;
+	else if (err ? err != -ENOENT || (w->live && !strcmp(w->name, v->name)) : id != v->id)
+		return flab_say(l, "finding %s: error %d", v->name, err);
+	for (i = 0; i < MODEL_ATTRS; i++) {
+		snprintf(key, sizeof(key), "key%u", i);
+		len = sizeof(value);
+		err = lb_attr_get(h->pool, v->id, key, 4, value, &len);
+		if (error_of_damage(err))
+			(*errors)++;
+		else if (!attr_is(&v->attrs[i], err, value, len) && !attr_is(&w->attrs[i], err, value, len) && w->live)
+			return flab_say(l, "%s: %s: error %d", v->name, key, err);
+	}
+	return true;
+}
+
 static bool tolerant_verify(struct faultlab *l, struct host *h, enum model_mode mode, unsigned int *errors)
 {
 	unsigned int i;
 
+	for (i = 0; i < MODEL_VOLS; i++)
+		if (l->m->vols[i].live && !tolerant_catalog(l, h, &l->m->vols[i], &l->after->vols[i], errors))
+			return false;
 	for (i = 0; i < MODEL_VOLS; i++)
 		if (l->m->vols[i].live && !tolerant_content(l, h, &l->m->vols[i], &l->after->vols[i], mode, errors))
 			return false;
@@ -211,7 +272,8 @@ static bool judge_left(struct faultlab *l, struct port_dev *left, bool twin)
 /* How far off a write can go without hitting data, which nothing would find. */
 static s64 misdirection(const struct fault_op *op, const struct flab_access *a)
 {
-	u8 zeros[LB_BLOCK_BYTES] = { 0 }, buf[LB_BLOCK_BYTES];
+	static const u8 zeros[LB_BLOCK_BYTES];
+	static u8 buf[LB_BLOCK_BYTES];
 	struct faultlab l;
 	s64 by;
 
@@ -237,7 +299,7 @@ static void lie_about_write(const struct fault_op *op, unsigned int lie, const s
 	bool twin = a->twin && lie != 2, ok = true;
 	struct port_dev *left;
 	unsigned int errors = 0;
-	struct faultlab l;
+	static struct faultlab l;
 
 	f.skip = a->nth - 1;
 	f.times = 1;
