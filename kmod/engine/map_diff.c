@@ -103,11 +103,15 @@ static void iter_skip(struct diff_iter *it, u64 key)
 /* The head, a subtree, is read; what is in it from `from` on takes its place. */
 static int iter_open(struct diff_iter *it)
 {
-	const struct diff_frame *f = &it->frames[it->depth - 1];
-	struct lb_ref ref = it->root.addr ? it->root : lb_node_child(f->cn->node, LB_TREE_MAP, f->i);
+	struct lb_ref ref = it->root;
 	struct diff_frame next;
 	int err;
 
+	if (!ref.addr) {
+		const struct diff_frame *f = &it->frames[it->depth - 1];
+
+		ref = lb_node_child(f->cn->node, LB_TREE_MAP, f->i);
+	}
 	err = lb_cache_get(it->c, &ref, LB_TREE_MAP, 0, &next.cn);
 	if (err)
 		return err;
