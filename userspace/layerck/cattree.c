@@ -20,15 +20,22 @@ struct cat_hang {
 	struct ck_above above;
 };
 
-static void judge_bounds(struct cat_walk *w, const struct lb_ref *ref, const struct cat_hang *at,
-			 const struct lb_node *n)
+/*
+ * 1 when the node's items are not what belongs here. Nothing of it is taken then: what is read must ascend through all
+ * of the catalog, or a repair would build a tree whose keys do not.
+ */
+static int judge_bounds(struct cat_walk *w, const struct lb_ref *ref, const struct cat_hang *at,
+			const struct lb_node *n)
 {
 	struct ck_item first = ck_item(n, 0), last = ck_item(n, le16_to_cpu(n->header.count) - 1u);
 
-	if ((at->lo && ck_key_cmp(first.key, first.key_len, at->lo, at->lo_len) < 0) ||
-	    (at->hi && ck_key_cmp(last.key, last.key_len, at->hi, at->hi_len) >= 0))
+	if ((!at->lo || ck_key_cmp(first.key, first.key_len, at->lo, at->lo_len) >= 0) &&
+	    (!at->hi || ck_key_cmp(last.key, last.key_len, at->hi, at->hi_len) < 0))
+		return 0;
+	if (w->judge)
 		ck_tell(w->ck, LBCK_NODE_BOUNDS, CK_AT(ref->addr), "block %llu of the catalog",
 			(unsigned long long)ref->addr);
+	return 1;
 }
 
 /* 0 usable; 1 not; negative errno. */
@@ -44,9 +51,10 @@ static int cat_load(struct cat_walk *w, const struct lb_ref *ref, const struct c
 		return -ENOMEM;
 	if (!w->judge) {
 		n = ck_node(w->ck, ref, LB_TREE_CATALOG);
-		if (n)
-			memcpy(*buf, n, sizeof(*n));
-		return n ? 0 : 1;
+		if (!n)
+			return 1;
+		memcpy(*buf, n, sizeof(*n));
+		return judge_bounds(w, ref, at, *buf);
 	}
 	err = ck_claim(w->ck, ref->addr, 1, CK_USE_META, 0, "catalog node, level", ref->level);
 	if (err >= 0 && ref->addr2)
@@ -56,7 +64,7 @@ static int cat_load(struct cat_walk *w, const struct lb_ref *ref, const struct c
 	if (!w->ck->searching)
 		w->ck->catalog_nodes++;
 	if (!err)
-		judge_bounds(w, ref, at, *buf);
+		err = judge_bounds(w, ref, at, *buf);
 	if (err > 0) {
 		w->ck->incomplete = true;
 		w->ck->catalog_partial = true;
