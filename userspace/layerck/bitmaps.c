@@ -162,13 +162,15 @@ int ck_table(struct ck *ck)
 static void virgin_bits(const struct ck *ck, u64 region, u8 *bits)
 {
 	u32 i, size = region_size(ck->total, region);
+	/* Fixed blocks of region 0 lie anywhere below its end, those of others are the first two. */
+	u32 fixed_end = region == 0 ? size : 2;
 
 	memset(bits, 0, LB_PAYLOAD_BYTES);
-	for (i = 0; i < LB_REGION_BLOCKS; i++) {
-		/* Fixed blocks of region 0 lie anywhere below its end, those of others are the first two. */
-		if (i >= size || ((region == 0 || i < 2) && ck_fixed(ck, region * LB_REGION_BLOCKS + i)))
+	for (i = 0; i < fixed_end; i++)
+		if (ck_fixed(ck, region * LB_REGION_BLOCKS + i))
 			bit_set(bits, i);
-	}
+	for (i = size; i < LB_REGION_BLOCKS; i++)
+		bit_set(bits, i);
 }
 
 /* The region's bits into bits. 0; 1 told that they cannot be read; negative errno. */
@@ -218,10 +220,22 @@ static void tell_run(struct ck *ck, enum ck_id id, u64 first, u64 count)
 		(unsigned long long)count, count == 1 ? "" : "s", (unsigned long long)first);
 }
 
-/* Runs in which the bitmap and what was reached differ. */
+static const u8 none[LB_PAYLOAD_BYTES];
+
+#define WORD_BITS	64u
+lb_static_assert(LB_PAYLOAD_BYTES % 8 == 0);
+
+/* The first bit from i on of a word in which the two differ, or the end; i itself when it is within a word. */
+static u32 next_difference(const u8 *a, const u8 *b, u32 i)
+{
+	while (i % WORD_BITS == 0 && i < LB_REGION_BLOCKS && !memcmp(a + i / 8, b + i / 8, WORD_BITS / 8))
+		i += WORD_BITS;
+	return i;
+}
+
+/* Runs in which the bitmap and what was reached differ. Nearly all of it is alike in nearly all pools. */
 static void compare(struct ck *ck, u64 region, const u8 *bits, const u8 *used)
 {
-	static const u8 none[LB_PAYLOAD_BYTES];
 	u32 size = region_size(ck->total, region), i, start = 0;
 	u64 base = region * LB_REGION_BLOCKS;
 	enum { SAME, LEAKED, MISSING } run = SAME, now;
@@ -229,6 +243,8 @@ static void compare(struct ck *ck, u64 region, const u8 *bits, const u8 *used)
 	if (!used)
 		used = none;
 	for (i = 0; i <= size; i++) {
+		if (run == SAME)
+			i = min_t(u32, next_difference(bits, used, i), size);
 		now = SAME;
 		if (i < size && bit_get(bits, i) != bit_get(used, i))
 			now = bit_get(bits, i) ? LEAKED : MISSING;
@@ -262,7 +278,7 @@ static int bitmap_judge(struct ck *ck, u64 region, u8 *bits)
 	if (err)
 		return err < 0 ? err : 0;
 	r->bitmap_ok = true;
-	for (i = 0; i < size && !err; i++)
+	for (i = next_difference(bits, none, 0); i < size && !err; i = next_difference(bits, none, i + 1))
 		if (bit_get(bits, i))
 			err = blockset_add(&ck->lost, region * LB_REGION_BLOCKS + i);
 	if (err < 0)
