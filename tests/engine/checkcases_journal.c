@@ -102,6 +102,47 @@ static void entry_root(struct damage *d)
 	damage_record(d, buf, n, 0);
 }
 
+static void entry_map_record(struct damage *d)
+{
+	struct lb_map_record m = damage_map_get(d, VOL_SMALL);
+	u8 key[DAMAGE_KEY], buf[512];
+
+	m.root.addr2 = cpu_to_le64(FREE_BLOCK);
+	damage_record(d, buf, damage_cat_entry(buf, next_gen(d), key, damage_key_id(key, LB_KEY_MAP, VOL_SMALL), &m, sizeof(m)), 0);
+}
+
+/* The record of the volume as it is but for what change() does. */
+static void put_small(struct damage *d, void (*change)(struct lb_vol_record *v))
+{
+	u8 key[DAMAGE_KEY], value[LB_CAT_VALUE_MAX], buf[512];
+	char name[LB_CAT_VALUE_MAX];
+	struct lb_vol_record v = damage_vol_get(d, VOL_SMALL, name);
+
+	change(&v);
+	memcpy(value, &v, sizeof(v));
+	memcpy(value + sizeof(v), name, strlen(name));
+	damage_record(d, buf, damage_cat_entry(buf, next_gen(d), key, damage_key_id(key, LB_KEY_VOL, VOL_SMALL), value,
+					       (u32)(sizeof(v) + strlen(name))), 0);
+}
+
+static void freeze_it(struct lb_vol_record *v) { v->frozen = cpu_to_le64(2); }
+static void shrink_it(struct lb_vol_record *v) { v->size_blocks = cpu_to_le64(1); }
+static void entry_freeze(struct damage *d) { put_small(d, freeze_it); }
+static void entry_shrink(struct damage *d) { put_small(d, shrink_it); }
+
+/* All that the catalog has of a volume goes. */
+static void entry_gone(struct damage *d)
+{
+	u8 key[DAMAGE_KEY], buf[512];
+	u32 n = 0;
+
+	n += damage_cat_entry(buf + n, next_gen(d), key, damage_key_id(key, LB_KEY_VOL, VOL_SMALL), NULL, 0);
+	n += damage_cat_entry(buf + n, next_gen(d), key, damage_key_id(key, LB_KEY_MAP, VOL_SMALL), NULL, 0);
+	n += damage_cat_entry(buf + n, next_gen(d), key, damage_key_name(key, "small"), NULL, 0);
+	n += damage_cat_entry(buf + n, next_gen(d), key, damage_key_child(key, 0, VOL_SMALL), NULL, 0);
+	damage_record(d, buf, n, 0);
+}
+
 /* What replay would make of the catalog is judged as the catalog is. */
 static void entry_orphan(struct damage *d)
 {
@@ -129,6 +170,10 @@ const struct check_case cases_journal[] = {
 	CASE(808, KEPT, "a group without its end", group_open),
 	CASE(809, KEPT, "another volume's map", entry_root),
 	CASE(810, KEPT, "the first of several", record_lost, .image = IMAGE_JOURNAL),
+	CASE(811, KEPT, "another map", entry_map_record),
+	CASE(811, KEPT, "frozen without a commit", entry_freeze),
+	CASE(811, KEPT, "shrunk without a commit", entry_shrink),
+	CASE(811, KEPT, "a volume gone", entry_gone),
 	CASE(606, KEPT, "a name that replay would make", entry_orphan),
 };
 const unsigned int cases_journal_count = ARRAY_SIZE(cases_journal);

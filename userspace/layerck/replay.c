@@ -190,13 +190,47 @@ static void judge_new_roots(struct replay *r)
 	for (i = 0; i < r->cat.vol_count; i++) {
 		struct ck_vol *v = &r->cat.vols[i];
 
-		if (!v->has_map || ck_catalog_vol(&r->ck->cat, v->id) ||
-		    ck_ref_same(&v->root, v->parent ? &v->parent->root : &none))
+		if (!v->has_map || ck_catalog_vol(&r->ck->cat, v->id))
 			continue;
-		ck_tell(r->ck, LBCK_ENTRY_ROOT, CK_VOL_AT(v->id, v->root.addr),
-			"volume %llu begins at block %llu, its parent at %llu",
-			(unsigned long long)v->id, (unsigned long long)v->root.addr,
-			(unsigned long long)(v->parent ? v->parent->root.addr : 0));
+		if (!ck_ref_same(&v->root, v->parent ? &v->parent->root : &none))
+			ck_tell(r->ck, LBCK_ENTRY_ROOT, CK_VOL_AT(v->id, v->root.addr),
+				"volume %llu begins at block %llu, its parent at %llu",
+				(unsigned long long)v->id, (unsigned long long)v->root.addr,
+				(unsigned long long)(v->parent ? v->parent->root.addr : 0));
+		else if (v->owned || v->nodes != (v->parent ? v->parent->nodes : 0))
+			ck_tell(r->ck, LBCK_ENTRY_ROOT, CK_VOL_AT(v->id, v->root.addr),
+				"volume %llu begins with %lld owned blocks and %llu nodes",
+				(unsigned long long)v->id, (long long)v->owned, (unsigned long long)v->nodes);
+	}
+}
+
+/*
+ * What a commit alone changes is not in the journal: of a volume that is committed, the map's record; that it is there
+ * at all; and the freezing, shrinking and undeleting of it.
+ */
+static void judge_old_volumes(struct replay *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->ck->cat.vol_count; i++) {
+		const struct ck_vol *was = &r->ck->cat.vols[i], *v;
+		const char *what = NULL;
+
+		if (!was->has_vol || !was->has_map)
+			continue;
+		v = ck_catalog_vol(&r->cat, was->id);
+		if (!v || !v->has_vol || !v->has_map)
+			what = "goes";
+		else if (memcmp(&v->map, &was->map, sizeof(v->map)))
+			what = "gets another map";
+		else if (v->frozen != was->frozen)
+			what = "is frozen or thawed";
+		else if (v->size < was->size)
+			what = "shrinks";
+		else if (v->state != was->state && was->state == LB_VOL_DELETED)
+			what = "comes back";
+		if (what)
+			ck_tell(r->ck, LBCK_ENTRY_COMMIT, CK_VOL(was->id), "volume %llu %s", (unsigned long long)was->id, what);
 	}
 }
 
@@ -220,8 +254,10 @@ static int judge_catalog(struct replay *r)
 		err = feed_before(r, NULL, 0, &same);
 	if (!err)
 		err = ck_catalog_finish(&r->cat);
-	if (!err)
+	if (!err) {
+		judge_old_volumes(r);
 		judge_new_roots(r);
+	}
 	return err;
 }
 
