@@ -240,7 +240,8 @@ static int attr_next_locked(struct lb_pool *p, u64 vol, char *key, u32 *key_len,
 			return -ENOENT;
 	}
 	*key_len = k_len - 14;
-	if (*key_len > ATTR_KEY_MAX)
+	/* A key that is not what lb_key_attr() makes could be found after itself, for ever. */
+	if (*key_len > ATTR_KEY_MAX || k[9 + *key_len])
 		return -EUCLEAN;
 	memcpy(key, k + 9, *key_len);
 	return attr_head(p, LB_CAT_ALL, vol, key, *key_len, buf, value_len, &got);

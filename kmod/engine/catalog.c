@@ -134,20 +134,47 @@ u32 lb_key_attr(u8 *key, u64 id, const char *name, u32 len, u32 chunk)
 
 /* ------------------------------------------------------------------ records */
 
+/* Is this volume id's record, of `len` bytes? */
+static bool vol_ok(const struct lb_vol_full *v, u32 len, u64 id)
+{
+	u32 name_len = le16_to_cpu(v->rec.name_len);
+
+	return len >= sizeof(v->rec) && name_len <= 255 && len == sizeof(v->rec) + name_len && le64_to_cpu(v->rec.id) == id &&
+	       lb_size_ok(le64_to_cpu(v->rec.size_blocks));
+}
+
 int lb_cat_vol(struct lb_pool *p, unsigned int view, u64 id, struct lb_vol_full *v)
 {
 	u8 key[9];
-	u32 len = sizeof(*v) - 1, name_len;
+	u32 len = sizeof(*v) - 1;
 	int err;
 
 	memset(v, 0, sizeof(*v));
 	err = lb_cat_get(p, view, key, lb_key_id(key, LB_KEY_VOL, id), v, &len);
 	if (err)
 		return err == -ERANGE ? -EUCLEAN : err;
-	name_len = le16_to_cpu(v->rec.name_len);
-	if (len < sizeof(v->rec) || name_len > 255 || len != sizeof(v->rec) + name_len || le64_to_cpu(v->rec.id) != id)
-		return -EUCLEAN;
-	return lb_size_ok(le64_to_cpu(v->rec.size_blocks)) ? 0 : -EUCLEAN;
+	return vol_ok(v, len, id) ? 0 : -EUCLEAN;
+}
+
+int lb_cat_vol_after(struct lb_pool *p, unsigned int view, u64 *id, struct lb_vol_full *v)
+{
+	u8 key[LB_CAT_KEY_MAX];
+	u32 key_len = lb_key_id(key, LB_KEY_VOL, *id), len;
+	int err;
+
+	do {
+		memset(v, 0, sizeof(*v));
+		len = sizeof(*v) - 1;
+		err = lb_cat_after(p, view, key, &key_len, (u8 *)v, &len);
+		if ((!err || err == -ERANGE) && key[0] != LB_KEY_VOL)
+			return -ENOENT;
+	} while ((!err || err == -ERANGE) && key_len != 9);	/* a damaged key: nobody's */
+	if (err && err != -ERANGE)
+		return err;
+	*id = get_be64(key + 1);
+	if (err || !vol_ok(v, len, *id))
+		memset(v, 0, sizeof(*v));
+	return 0;
 }
 
 int lb_cat_map(struct lb_pool *p, unsigned int view, u64 id, struct lb_map_record *m)

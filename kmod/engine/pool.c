@@ -235,31 +235,24 @@ static struct lb_pool *pool_alloc(struct port_dev *dev, const struct lb_host_ops
 	return p;
 }
 
-/* Count volumes, and find those that deletion has still to work on. */
+/* Count volumes, and find those that deletion has still to work on. One with a damaged record is left alone. */
 static int scan_volumes(struct lb_pool *p)
 {
-	u8 key[LB_CAT_KEY_MAX];
-	u32 key_len = 1, len;
 	struct lb_vol_full v;
+	u64 id = 0;
 	int err = 0;
 
-	key[0] = LB_KEY_VOL;
 	port_mutex_lock(&p->catalog.mutex);
-	for (;;) {
-		len = sizeof(v) - 1;
-		err = lb_cat_after(p, LB_CAT_ALL, key, &key_len, (u8 *)&v, &len);
-		if (err || key[0] != LB_KEY_VOL)
+	while (!err) {
+		err = lb_cat_vol_after(p, LB_CAT_ALL, &id, &v);
+		if (err)
 			break;
-		if (len < sizeof(v.rec)) {
-			err = -EUCLEAN;
-			break;
-		}
+		if (!v.rec.id)
+			port_log(PORT_LOG_ERR, "volume %llu: its record is damaged", (unsigned long long)id);
 		if (le32_to_cpu(v.rec.state) == LB_VOL_LIVE)
 			p->visible_count++;
 		else
-			err = lb_hidden_add(p, le64_to_cpu(v.rec.id));
-		if (err)
-			break;
+			err = lb_hidden_add(p, id);
 	}
 	port_mutex_unlock(&p->catalog.mutex);
 	return err == -ENOENT ? 0 : err;

@@ -261,6 +261,8 @@ struct lb_vol_full {			/* a V record with its name */
 	char name[256];
 };
 int lb_cat_vol(struct lb_pool *p, unsigned int view, u64 id, struct lb_vol_full *v);
+/* The next volume after *id; -ENOENT at the end. When its record is damaged, *v is zeros, and so a live volume's. */
+int lb_cat_vol_after(struct lb_pool *p, unsigned int view, u64 *id, struct lb_vol_full *v);
 int lb_cat_map(struct lb_pool *p, unsigned int view, u64 id, struct lb_map_record *m);
 /* Number of children up to `limit`; *one is the first. */
 int lb_cat_children(struct lb_pool *p, unsigned int view, u64 id, unsigned int limit, unsigned int *n, u64 *one);

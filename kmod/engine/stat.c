@@ -196,28 +196,26 @@ int lb_vol_find(struct lb_pool *p, struct lb_name name, u64 *id)
 	port_mutex_lock(&p->catalog.mutex);
 	err = lb_cat_get(p, LB_CAT_ALL, key, lb_key_name(key, name.s, name.len), &rec, &len);
 	port_mutex_unlock(&p->catalog.mutex);
+	if (err == -ERANGE || (!err && len != sizeof(rec)))
+		return -EUCLEAN;
 	if (!err)
 		*id = le64_to_cpu(rec.id);
 	return err;
 }
 
+/* A volume whose record is damaged counts as a visible one: looking at it tells. */
 int lb_vol_next(struct lb_pool *p, u64 after, bool hidden_too, u64 *id)
 {
-	u8 key[LB_CAT_KEY_MAX];
-	u32 key_len = lb_key_id(key, LB_KEY_VOL, after), len;
 	struct lb_vol_full v;
 	int err;
 
 	port_mutex_lock(&p->catalog.mutex);
 	do {
-		len = sizeof(v) - 1;
-		err = lb_cat_after(p, LB_CAT_ALL, key, &key_len, (u8 *)&v, &len);
-		if (!err && key[0] != LB_KEY_VOL)
-			err = -ENOENT;
+		err = lb_cat_vol_after(p, LB_CAT_ALL, &after, &v);
 	} while (!err && !hidden_too && le32_to_cpu(v.rec.state) != LB_VOL_LIVE);
 	port_mutex_unlock(&p->catalog.mutex);
 	if (!err)
-		*id = le64_to_cpu(v.rec.id);
+		*id = after;
 	return err;
 }
 

@@ -9,7 +9,8 @@
 
 #include "ck.h"
 
-enum copy_state { COPY_BLANK, COPY_FOREIGN, COPY_DAMAGED, COPY_FUTURE, COPY_VALID };
+/* FUTURE: perhaps of a later format, whose checksum we cannot judge. LATER: intact, and of one. */
+enum copy_state { COPY_BLANK, COPY_FOREIGN, COPY_DAMAGED, COPY_FUTURE, COPY_LATER, COPY_VALID };
 
 struct copy {
 	u64 block;
@@ -44,9 +45,9 @@ static enum copy_state copy_judge(const struct lb_super *sb, u64 block, unsigned
 		return COPY_DAMAGED;
 	if (lb_block_verify(sb, LB_MAGIC_SUPER, block, le64_to_cpu(sb->header.gen), le32_to_cpu(sb->header.csum), &why))
 		return le32_to_cpu(sb->version) > LB_FORMAT_VERSION ? COPY_FUTURE : COPY_DAMAGED;
-	if (le32_to_cpu(sb->version) > LB_FORMAT_VERSION || (le64_to_cpu(sb->incompat) & ~LB_INCOMPAT_KNOWN))
-		return COPY_FUTURE;
-	return (le64_to_cpu(sb->header.gen) & 1) == slot ? COPY_VALID : COPY_DAMAGED;
+	if ((le64_to_cpu(sb->header.gen) & 1) != slot)
+		return COPY_DAMAGED;
+	return le32_to_cpu(sb->version) != LB_FORMAT_VERSION || (le64_to_cpu(sb->incompat) & ~LB_INCOMPAT_KNOWN) ? COPY_LATER : COPY_VALID;
 }
 
 static int copy_read(struct ck *ck, struct copy *c, u64 block, unsigned int slot)
@@ -62,9 +63,9 @@ static int copy_read(struct ck *ck, struct copy *c, u64 block, unsigned int slot
 		return 0;
 	c->state = copy_judge(c->sb, block, slot);
 	/* What lies where another size of pool has its mirrors may be anybody's data. */
-	if (c->state == COPY_VALID && block >= LB_SUPER_SLOTS && le64_to_cpu(c->sb->mirror_block) != block - slot)
+	if (c->state >= COPY_LATER && block >= LB_SUPER_SLOTS && le64_to_cpu(c->sb->mirror_block) != block - slot)
 		c->state = COPY_FOREIGN;
-	c->gen = c->state == COPY_VALID ? le64_to_cpu(c->sb->header.gen) : 0;
+	c->gen = c->state >= COPY_LATER ? le64_to_cpu(c->sb->header.gen) : 0;
 	return 0;
 }
 
@@ -95,6 +96,18 @@ static int read_mirrors(struct ck *ck, struct super_look *l)
 	return 0;
 }
 
+/* An intact copy of a later format that may be newer than what we understand: neither to be judged nor to be written over. */
+static bool outdated(const struct super_look *l, u64 gen)
+{
+	unsigned int slot, side;
+
+	for (slot = 0; slot < LB_SUPER_SLOTS; slot++)
+		for (side = 0; side < 2; side++)
+			if (l->copies[slot][side].state == COPY_LATER && l->copies[slot][side].gen >= gen)
+				return true;
+	return false;
+}
+
 static struct copy *newest(struct super_look *l)
 {
 	struct copy *best = NULL;
@@ -120,7 +133,7 @@ static int none_valid(struct ck *ck, struct super_look *l)
 		for (side = 0; side < 2; side++) {
 			struct copy *c = &l->copies[slot][side];
 
-			future |= c->state == COPY_FUTURE;
+			future |= c->state == COPY_FUTURE || c->state == COPY_LATER;
 			ours |= c->state == COPY_DAMAGED && le32_to_cpu(c->sb->header.magic) == LB_MAGIC_SUPER;
 			ours |= c->state == COPY_DAMAGED && !memcmp(c->sb->magic, LB_SUPER_MAGIC, sizeof(c->sb->magic));
 		}
@@ -267,6 +280,8 @@ static int super_choose(struct ck *ck, struct super_look *l)
 	chosen = newest(l);
 	if (!chosen)
 		return none_valid(ck, l);
+	if (outdated(l, chosen->gen))
+		return -EOPNOTSUPP;
 	memcpy(ck->sb, chosen->sb, sizeof(*ck->sb));
 	ck->gen = chosen->gen;
 	err = judge_one_pool(ck, l);
