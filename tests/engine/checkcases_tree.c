@@ -248,9 +248,9 @@ const struct check_case cases_tree[] = {
 	CASE(410, KEPT, "a root above one leaf", node_single),
 	CASE(411, KEPT, "a map's root with one copy", root_single),
 	CASE(501, KEPT, "an extent", extent_birth),
+	CASE(501, KEPT, "an extent that was never born", extent_unborn),
 	CASE(502, KEPT, "a volume of 103 blocks", extent_size),
 	CASE(503, KEPT, "another block than the parent has", extent_shared),
-	CASE(503, KEPT, "an extent that was never born", extent_unborn),
 	CASE(504, KEPT, "another volume's leaf", node_shared),
 };
 const unsigned int cases_tree_count = ARRAY_SIZE(cases_tree);

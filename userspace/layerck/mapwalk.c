@@ -117,18 +117,13 @@ static u64 next_cut(const struct ck_vol *v, u64 lblk, u64 end)
 	return end;
 }
 
-static int judge_extent(struct walk *w, const struct ck_extent *whole, u64 node_gen)
+static int judge_extent(struct walk *w, const struct ck_extent *whole)
 {
 	struct ck_vol *v = w->v;
 	u64 end = whole->lblk + whole->count, lblk, next;
 	struct ck_where at = CK_VOL_AT(v->id, whole->pblk);
 	int err;
 
-	if (whole->birth > node_gen)
-		ck_tell(w->ck, LBCK_EXTENT_BIRTH, at,
-			"block %llu of volume %llu: born in generation %llu in a node of %llu",
-			(unsigned long long)whole->lblk, (unsigned long long)v->id, (unsigned long long)whole->birth,
-			(unsigned long long)node_gen);
 	if (end > v->size && v->state == LB_VOL_LIVE)
 		ck_tell(w->ck, LBCK_EXTENT_SIZE, at, "volume %llu has %llu blocks and maps [%llu, %llu)",
 			(unsigned long long)v->id,
@@ -211,7 +206,7 @@ static int walk_leaf(struct walk *w, const struct lb_ref *ref, const struct hang
 	for (i = 0; i < count && !err; i++) {
 		struct ck_extent e = ck_extent(n, i);
 
-		err = judge_extent(w, &e, ref->gen);
+		err = judge_extent(w, &e);
 	}
 	return err;
 }

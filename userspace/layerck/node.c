@@ -58,6 +58,12 @@ static unsigned int leaf_form(const struct lb_node *n, unsigned int count, const
 		*why = "an extent reaches beyond the last logical block";
 		if (e.count > LB_LBLK_MAX + 1 - e.lblk)
 			return LBCK_NODE_FORM;
+		*why = "an extent reaches beyond the largest pool there is";
+		if (e.pblk > LB_POOL_MAX_BLOCKS || e.count > LB_POOL_MAX_BLOCKS - e.pblk)
+			return LBCK_NODE_FORM;
+		*why = "an extent is younger than its node, or of generation 0";
+		if (!e.birth || e.birth > le64_to_cpu(n->header.gen))
+			return LBCK_EXTENT_BIRTH;
 		*why = "extents overlap or do not ascend";
 		if (i && e.lblk < end)
 			return LBCK_NODE_ORDER;
@@ -66,11 +72,18 @@ static unsigned int leaf_form(const struct lb_node *n, unsigned int count, const
 	return 0;
 }
 
-static bool child_form(const struct lb_ptr *p, u8 level)
+/* A pointer in a node of this level. What it points at may be given up, and is not read then: it must be right all the same. */
+static unsigned int child_form(const struct lb_node *n, const struct lb_ptr *p, u8 level, const char **why)
 {
 	static const u8 zeros[3];
+	u64 addr = le64_to_cpu(p->addr), addr2 = le64_to_cpu(p->addr2);
 
-	return p->addr && p->level == level - 1 && !memcmp(p->pad, zeros, sizeof(zeros));
+	*why = "a malformed pointer";
+	if (!addr || addr >= LB_POOL_MAX_BLOCKS || addr2 >= LB_POOL_MAX_BLOCKS || addr == addr2 || p->level != level - 1 ||
+	    memcmp(p->pad, zeros, sizeof(zeros)))
+		return LBCK_NODE_FORM;
+	*why = "a child is younger than its parent node, or of generation 0";
+	return p->gen && le64_to_cpu(p->gen) <= le64_to_cpu(n->header.gen) ? 0 : LBCK_NODE_BIRTH;
 }
 
 static unsigned int upper_form(const struct lb_node *n, unsigned int count, u8 level, const char **why)
@@ -82,9 +95,12 @@ static unsigned int upper_form(const struct lb_node *n, unsigned int count, u8 l
 		return LBCK_NODE_FORM;
 	for (i = 0; i < count; i++) {
 		u64 key = le64_to_cpu(n->children[i].lblk);
+		unsigned int bad = child_form(n, &n->children[i].ptr, level, why);
 
-		*why = "a malformed pointer";
-		if (!child_form(&n->children[i].ptr, level) || key > LB_LBLK_MAX)
+		if (bad)
+			return bad;
+		*why = "a key beyond the last logical block";
+		if (key > LB_LBLK_MAX)
 			return LBCK_NODE_FORM;
 		*why = "children do not ascend";
 		if (i && key <= le64_to_cpu(n->children[i - 1].lblk))
@@ -145,8 +161,7 @@ static unsigned int catalog_form(const struct lb_node *n, unsigned int count, u8
 		if (item.value_len != sizeof(p))
 			return LBCK_NODE_FORM;
 		memcpy(&p, item.value, sizeof(p));
-		if (!child_form(&p, level))
-			bad = LBCK_NODE_FORM;
+		bad = child_form(n, &p, level, why);
 	}
 	return bad;
 }
