@@ -195,6 +195,8 @@ static int make_room(struct host *h, int err, unsigned int tries)
 {
 	if (err != -ENOSPC && err != -ENOBUFS)
 		return err;
+	if (tries > ROOM_TRIES && h->impatient && err == -ENOSPC)
+		return -ENOSPC;
 	if (tries > ROOM_TRIES) {
 		fprintf(stderr, "no room after %u rounds: error %d\n", tries, err);
 		abort();

@@ -27,6 +27,7 @@ struct host {
 	/* Without workers: called before something that may wait for I/O in flight, which nobody else would end. May be NULL. */
 	void (*before_wait)(void *arg);
 	void *before_wait_arg;
+	bool impatient;			/* who has waited long gets ENOSPC, whatever the pool's policy says; else that ends the test */
 	/* workers */
 	bool workers, stop;
 	pthread_t commit_thread, reclaim_thread;

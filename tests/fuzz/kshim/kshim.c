@@ -98,12 +98,11 @@ unsigned long copy_to_user(void __user *to, const void *from, unsigned long n)
 {
 	u8 *at;
 	unsigned long part = user_part(to, n, &at), i;
-	static volatile u8 sum;
 
 	kshim_might_sleep();
 	/* All of it must be the kernel's to give away, though the user may take less. */
 	for (i = 0; i < n; i++)
-		sum = ((const u8 *)from)[i];
+		(void)((const volatile u8 *)from)[i];
 	if (part)
 		memcpy(at, from, part);
 	return n - part;

@@ -102,6 +102,7 @@ static void use(struct port_dev *disk, unsigned int flags, bool clean, const u8 
 	guard_init(&g, disk);
 	g.read_only = flags & INPUT_READ_ONLY;
 	host_init(&x.h, &g.dev);
+	x.h.impatient = true;
 	err = host_open(&x.h, x.flags);
 	if (verbose)
 		fprintf(stderr, "open: %d\n", err);
