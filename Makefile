@@ -21,7 +21,7 @@ export KERNEL
 
 .DEFAULT_GOAL := all
 .PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test mutation-test check-style fault-test \
-	test vm-shell quickstart install modules-install dkms-install clean
+	test fuzz vm-shell quickstart install modules-install dkms-install clean
 
 all: module userspace ## Build the module for KERNEL and the tools
 
@@ -66,6 +66,11 @@ check-style: ## Run sparse, checkpatch, shellcheck, cppcheck and the project's o
 
 test: deps ## Build and run all tests (TESTS="names" for some, V=1 to see output)
 	tests/run $(if $(filter 1,$(V)),-v) --kernel $(KERNEL) $(TESTS)
+
+fuzz: ## Fuzz pools, requests and images (TARGET=name for one, FUZZ_TIME=seconds for each, default 600)
+	@scripts/deps.sh build test
+	$(MAKE) -s -j$(shell nproc) -C tests/fuzz all
+	$(MAKE) -s -C tests/fuzz fuzz
 
 vm-shell: module stage ## A shell in a throwaway VM with module and tools
 	scripts/vm.sh --verbose --kernel $(KERNEL) --install $(STAGE) \
