@@ -21,9 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	(void)argc;
-	(void)argv;
-	if (!jail_init())
+	if (!jail_init(*argc, *argv))
 		_exit(SKIPPED);
 	return 0;
 }

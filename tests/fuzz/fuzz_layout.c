@@ -39,8 +39,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	struct tarball t = { 0 };
 
-	(void)argc;
-	(void)argv;
 	tarball_add(&t, "etc/made", "by the layer\n", 13);
 	tarball_add(&t, "etc/.wh.passwd", "", 0);
 	tarball_end(&t);
@@ -49,7 +47,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	pieces[LAYER_ZSTD].bytes = tar_compress(t.bytes, t.size, 2, &pieces[LAYER_ZSTD].size);
 	digest_of(t.bytes, t.size, pieces[LAYER].digest);
 	digest_of(pieces[LAYER_ZSTD].bytes, pieces[LAYER_ZSTD].size, pieces[LAYER_ZSTD].digest);
-	if (!jail_init())
+	if (!jail_init(*argc, *argv))
 		_exit(SKIPPED);
 	return 0;
 }

@@ -42,7 +42,8 @@ int json_parse(const char *text, size_t length, enum json_type type, const char 
 		return layerblk_error_set(err, EBADMSG, "read", subject, "it is not valid JSON (%s at byte %zu)",
 					  why == json_tokener_continue ? "it ends too early" :
 					  why == json_tokener_success ? "no value" : json_tokener_error_desc(why), used);
-	used += strspn(text + used, " \t\r\n");
+	while (used < length && strchr(" \t\r\n", text[used]) && text[used])
+		used++;
 	if (used < length) {
 		json_object_put(document);
 		return layerblk_error_set(err, EBADMSG, "read", subject, "something follows the JSON at byte %zu", used);

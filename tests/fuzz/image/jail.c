@@ -29,6 +29,7 @@ static struct {
 	int populated;
 	int ready;			/* 1, or a negative errno */
 	bool bare;			/* FUZZ_NO_JAIL */
+	char artifacts[512];		/* the directory that libFuzzer writes crashes to, from the thread that crashes; "": none */
 } jail = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static void must(bool ok, const char *what)
@@ -145,6 +146,25 @@ static void one_input(void)
 
 /* ------------------------------------------------------------------ the thread */
 
+/* The same directory at the same place beneath `dir`. */
+static int share_artifacts(const char *dir)
+{
+	char path[600], *slash;
+
+	if (!*jail.artifacts)
+		return 0;
+	snprintf(path, sizeof(path), "%s%s", dir, jail.artifacts);
+	for (slash = path + strlen(dir) + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		if (mkdir(path, 0755) && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return -errno;
+	return mount(jail.artifacts, path, NULL, MS_BIND, NULL) ? -errno : 0;
+}
+
 static int enter(void)
 {
 	char dir[] = "/tmp/layerblk-fuzz-XXXXXX", proc[64], work[64], null[64];
@@ -160,9 +180,28 @@ static int enter(void)
 	snprintf(null, sizeof(null), "%s/null", dir);
 	if (mkdir(proc, 0755) || mkdir(work, 0755) || mount("/proc", proc, NULL, MS_BIND | MS_REC, NULL))
 		return -errno;
-	if (chroot(dir) || chdir("/"))
+	if (share_artifacts(dir))
 		return -errno;
-	return 0;
+	return chroot(dir) || chdir("/") ? -errno : 0;
+}
+
+static void find_artifacts(int argc, char **argv)
+{
+	static const char option[] = "-artifact_prefix=";
+	char prefix[512] = "./", *slash, *real;
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (!strncmp(argv[i], option, sizeof(option) - 1))
+			snprintf(prefix, sizeof(prefix), "%s%s", strchr(argv[i], '/') ? "" : "./", argv[i] + sizeof(option) - 1);
+	slash = strrchr(prefix, '/');
+	if (slash)
+		slash[1] = '\0';
+	real = realpath(prefix, NULL);
+	/* A relative name means another directory in the jail. */
+	if (real && prefix[0] == '/' && strcmp(real, "/"))
+		snprintf(jail.artifacts, sizeof(jail.artifacts), "%s", real);
+	free(real);
 }
 
 static void *worker(void *unused)
@@ -201,7 +240,7 @@ static int become_root(void)
 	return 0;
 }
 
-int jail_init(void)
+int jail_init(int argc, char **argv)
 {
 	const char *s = getenv("FUZZ_NO_JAIL");
 	int err = become_root();
@@ -209,6 +248,7 @@ int jail_init(void)
 
 	jail.bare = s && *s == '1';
 	setenv("TMPDIR", JAIL_IN, 1);
+	find_artifacts(argc, argv);
 	umask(022);
 	if (!err)
 		err = -pthread_create(&thread, NULL, worker, NULL);

@@ -17,8 +17,8 @@
 #define JAIL_TARGET	"/work/target"
 #define JAIL_IN		"/work/in"
 
-/* Once. False: it cannot be made here; why has been said. */
-int jail_init(void);
+/* Once, with the program's arguments: where inputs that crash are written to is in the jail too. False: it cannot be made here; why has been said. */
+int jail_init(int argc, char **argv);
 
 /* Runs fn in the jail, in a new /work, and checks what is outside of the target. populated: the target is not empty. */
 void jail_run(void (*fn)(const uint8_t *data, size_t size), const uint8_t *data, size_t size, int populated);
