@@ -181,6 +181,43 @@ static struct port_dev *make_halfway(struct checklab_vol *vols, u64 gone)
 	return maker_cut(&m);
 }
 
+/*
+ * Volume 1, frozen, with a tree of three levels; 2, its child, frozen; 3 and 4, children of that; 5, a snapshot of 3;
+ * 6, a child of 1 that nothing was written to; 7, a snapshot of 4 that 4 has not changed since.
+ */
+static void make_chain(struct maker *m, struct checklab_vol *vols)
+{
+	static const struct lb_tx none;
+	u64 id;
+
+	maker_begin(m, vols, CHECKLAB_BLOCKS);
+	assert_ok(host_open(&m->h, 0));
+	assert_int_equal(make_vol(m, "base", 54100), 1);
+	make_writes(m, 1, 2, 18000, 3);
+	assert_ok(lb_pool_commit(m->h.pool));
+	assert_ok(lb_vol_freeze(m->h.pool, 1, name_of(""), &none));
+	assert_int_equal(make_child(m, 1, "layer"), 2);
+	make_writes(m, 2, 5, 300, 6);
+	make_writes(m, 2, 30001, 40, 300);
+	assert_ok(lb_pool_commit(m->h.pool));
+	assert_ok(lb_vol_freeze(m->h.pool, 2, name_of(""), &none));
+	assert_int_equal(make_child(m, 2, "web"), 3);
+	assert_int_equal(make_child(m, 2, "db"), 4);
+	make_writes(m, 3, 17, 250, 9);
+	make_writes(m, 4, 50000, 200, 2);
+	assert_ok(lb_vol_snapshot(m->h.pool, 3, name_of("web-then"), false, 0, NULL, &id));
+	assert_int_equal(id, 5);
+	know_vol(m, 5, 54100);
+	memcpy(m->vols[4].pattern, m->vols[2].pattern, 54100 * sizeof(u64));
+	make_writes(m, 3, 10, 200, 11);
+	assert_int_equal(make_child(m, 1, "idle"), 6);
+	assert_ok(lb_vol_snapshot(m->h.pool, 4, name_of("db-then"), false, 0, NULL, &id));
+	assert_int_equal(id, 7);
+	know_vol(m, 7, 54100);
+	memcpy(m->vols[6].pattern, m->vols[3].pattern, 54100 * sizeof(u64));
+	assert_ok(host_close(&m->h));
+}
+
 struct checklab *checklab_new(void)
 {
 	struct checklab *lab = calloc(1, sizeof(*lab));
@@ -193,6 +230,8 @@ struct checklab *checklab_new(void)
 	lab->images[IMAGE_JOURNAL] = make_journal(lab);
 	lab->images[IMAGE_COLLAPSE] = make_halfway(lab->vols[IMAGE_COLLAPSE], 1);
 	lab->images[IMAGE_FREE] = make_halfway(lab->vols[IMAGE_FREE], 2);
+	make_chain(&m, lab->vols[IMAGE_CHAIN]);
+	lab->images[IMAGE_CHAIN] = m.h.dev;
 	maker_begin(&m, lab->vols[IMAGE_NEW], LB_POOL_MIN_BLOCKS);
 	lab->images[IMAGE_NEW] = m.h.dev;
 	port_random_seed(0);

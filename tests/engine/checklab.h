@@ -16,6 +16,7 @@ enum checklab_image {
 	IMAGE_JOURNAL,		/* the same after a power cut: writes, a new volume, an attribute are in the journal only */
 	IMAGE_COLLAPSE,		/* a deleted parent half collapsed into its child */
 	IMAGE_FREE,		/* a deleted volume half freed */
+	IMAGE_CHAIN,		/* closed: a deep tree, a chain of three with branches, a snapshot of what goes on */
 	IMAGE_NEW,		/* nothing was ever written to it */
 	IMAGES,
 };

@@ -24,6 +24,8 @@ void ck_end(struct ck *ck)
 	blockset_free(&ck->used);
 	blockset_free(&ck->lost);
 	blockset_free(&ck->named);
+	blockset_free(&ck->multi);
+	free(ck->hurt);
 	free(ck->pool_blocks);
 	port_free(ck->regions);
 	ck_cache_free(ck->cache);
@@ -59,7 +61,7 @@ static void summarise(struct ck *ck)
 }
 
 /* Everything that the format promises, in the order in which one part is needed for the next. */
-static int ck_look(struct ck *ck)
+int ck_look(struct ck *ck)
 {
 	int err = ck_super(ck);
 
@@ -68,6 +70,8 @@ static int ck_look(struct ck *ck)
 	err = blockset_init(&ck->used, ck->total);
 	if (!err)
 		err = blockset_init(&ck->lost, ck->total);
+	if (!err)
+		err = blockset_init(&ck->multi, ck->total);
 	if (!err)
 		err = ck_claim_fixed(ck);
 	if (!err)
@@ -96,7 +100,7 @@ static int ck_look(struct ck *ck)
 	return err;
 }
 
-static bool anything_to_fix(const struct ck_fixes *f)
+bool ck_anything_to_fix(const struct ck_fixes *f)
 {
 	return f->copy_count || f->edit_count || f->attr_count || f->super_copies || f->space || f->counters;
 }
@@ -117,10 +121,10 @@ static int look_once(struct port_dev *dev, const struct lbck_opts *opts, lbck_re
 		err = ck_look(ck);
 	/* A feature that we do not know and that allows reading only. */
 	if (!err && opts->repair && (le64_to_cpu(ck->sb->ro_compat) & ~LB_RO_COMPAT_KNOWN) &&
-	    anything_to_fix(&ck->fixes))
+	    ck_anything_to_fix(&ck->fixes))
 		err = -EOPNOTSUPP;
 	*repaired = false;
-	if (!err && !second && opts->repair && ck->total && anything_to_fix(&ck->fixes)) {
+	if (!err && !second && opts->repair && ck->total && ck_anything_to_fix(&ck->fixes)) {
 		err = ck_repair(ck);
 		*repaired = err > 0;
 		err = err > 0 ? 0 : err;

@@ -53,6 +53,47 @@ struct lbck_summary {
 	u64 volumes, hidden_volumes, nodes, journal_records, journal_entries;
 };
 
+/* ------------------------------------------------------------------ salvage */
+
+enum lbck_loss_kind {
+	LBCK_LOSS_RANGE,	/* of a volume: blocks lblk to lblk + count are not known any more and read as zeros */
+	LBCK_LOSS_NAME,		/* a volume has lost its record: it gets another one, and maybe another name */
+	LBCK_LOSS_VOLUME,	/* nothing is left of a volume but its name */
+	LBCK_LOSS_ATTR,		/* an attribute is incomplete and goes */
+	LBCK_LOSS_CATALOG,	/* a part of the catalog cannot be read: what was in it is not known */
+	LBCK_LOSS_JOURNAL,	/* what was written since the last commit goes */
+};
+
+struct lbck_loss {
+	enum lbck_loss_kind kind;
+	u64 volume;		/* 0: the pool */
+	u64 lblk, count;	/* LBCK_LOSS_RANGE */
+	char text[LBCK_TEXT];
+};
+
+struct lbck_salvage {
+	bool write;		/* in: else it is only said what would be lost */
+	void (*on_loss)(void *arg, const struct lbck_loss *loss);	/* in: may be NULL */
+	void *arg;
+	bool needed;		/* out: a repair is not enough */
+	bool possible;		/* out: the outcome was made in memory, and judged clean */
+	bool written;
+	u64 volumes, lost_blocks, losses;
+};
+
+/*
+ * Make a pool that cannot be repaired one that can be opened, with what is left of it. Made and judged in memory; with
+ * salvage->write it is then written, and at no moment of that is the old state gone before the new one is whole. Errors
+ * as of lbck_check(), and -EUCLEAN: not possible, sum->remaining findings are left; nothing was written. The findings are
+ * those of the pool as it is.
+ */
+int lbck_salvage(struct port_dev *dev, const struct lbck_opts *opts, struct lbck_salvage *salvage, lbck_report report,
+		 void *arg, struct lbck_summary *sum);
+
+#define LBCK_DAMAGED	"layerblk.damaged"	/* attribute of a salvaged volume: lines "offset length" in bytes */
+
+/* ------------------------------------------------------------------ checking */
+
 /*
  * 0: judged, see *sum (clean when remaining is 0). Else nothing was judged or the judging broke off: -EMEDIUMTYPE
  * no pool, -EOPNOTSUPP a pool from the future, -EFBIG the device is smaller than the pool, -EIO while writing,

@@ -175,6 +175,10 @@ struct ck {
 	bool no_memory;			/* a look-up that cannot say so ran out of it */
 	struct ck_twice twice[CK_TWICE_NAMED];
 	size_t twice_count;
+	struct blockset multi;		/* all of them */
+	u64 *hurt;			/* volumes told of, but for what can be repaired; not distinct */
+	size_t hurt_count, hurt_room;
+	const struct blockset *keep_off[2];	/* for ck_fresh_block(): nor these */
 	bool searching;			/* walking again to name the users of twice[] */
 
 	struct ck_region *regions;
@@ -192,7 +196,10 @@ static inline bool ck_settled(const struct ck *ck)
 	return !ck->incomplete && !ck->twice_count;
 }
 
-/* check.c: memory for a look; ck->dev, opts, sum are the caller's. ck_end() after a failed ck_begin(), too. */
+/* check.c: a look at all that the format promises */
+int ck_look(struct ck *ck);
+bool ck_anything_to_fix(const struct ck_fixes *f);
+/* memory for a look; ck->dev, opts, sum are the caller's. ck_end() after a failed ck_begin(), too. */
 int ck_begin(struct ck *ck);
 void ck_end(struct ck *ck);
 
@@ -207,6 +214,7 @@ struct ck_where {
 #define CK_NOWHERE	((struct ck_where){ 0 })
 void ck_tell(struct ck *ck, enum ck_id id, struct ck_where where, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+void ck_make_plain(char *text);		/* control characters out of it: names come from the disk */
 const char *ck_vol_text(const struct ck_vol *v, char *buf, size_t size);	/* `volume 7 "web1"` */
 
 /* memory.c */
@@ -226,6 +234,8 @@ int ck_super_write(struct ck *ck);
 int ck_table(struct ck *ck);		/* region table: claims its blocks, fills ck->regions */
 int ck_bitmaps(struct ck *ck);		/* every bitmap against ck->used */
 bool ck_fixed(const struct ck *ck, u64 block);
+/* Is the node as full as one that is not the last of its level is written? */
+bool ck_full_enough(const struct lb_node *n, u8 kind);
 
 /* claims.c: a block is in use */
 enum ck_use { CK_USE_DATA, CK_USE_META };
@@ -329,10 +339,14 @@ int ck_repair(struct ck *ck);
  * the last ones. -ENOSPC, -ENOMEM
  */
 int ck_fresh_block(struct ck *ck, bool far, u64 *block);
+int ck_name_blocks(struct ck *ck);	/* ck->named: what the journal names. Once, before the first ck_fresh_block() */
 /* Give a new metadata block two places, seal it and write both copies; *ptr is what points at it. */
 int ck_write_pair(struct ck *ck, void *buf, u32 magic, u8 level, struct lb_ptr *ptr);
 /* rebuild.c: a new catalog tree with the edits in it */
 int ck_rebuild_catalog(struct ck *ck, struct lb_ptr *root, u64 *nodes);
+/* A new catalog tree of these items: next() gives them in ascending order, 1, until there is none, 0. */
+int ck_build_catalog(struct ck *ck, int (*next)(void *arg, struct ck_item *item), void *arg, struct lb_ptr *root,
+		     u64 *nodes);
 /*
  * respace.c: new bitmaps and a new region table that say ck->used; *blocks: how many the table takes. Sets the
  * superblock's region_depth.

@@ -120,6 +120,9 @@ int ck_claim(struct ck *ck, u64 block, u64 count, enum ck_use use, u64 volume, c
 		if (err < 0)
 			return err;
 		if (err) {
+			err = blockset_add(&ck->multi, block + i);
+			if (err < 0)
+				return err;
 			note_twice(ck, block + i, volume, what, place + (count > 1 ? i : 0));
 			told = 1;
 			continue;

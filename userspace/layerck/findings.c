@@ -16,7 +16,7 @@ static const struct {
 };
 
 /* Names come from the disk, and the text goes to a terminal. */
-static void make_plain(char *text)
+void ck_make_plain(char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
@@ -37,6 +37,13 @@ void ck_tell(struct ck *ck, enum ck_id id, struct ck_where where, const char *fm
 	for (i = 0; rows[i].id != (unsigned int)id; i++)
 		;
 	f.severity = rows[i].severity;
+	if (f.severity != LBCK_NOTE && where.volume && !where.repairable) {
+		if (ck_grow(&ck->hurt, &ck->hurt_room, ck->hurt_count, sizeof(*ck->hurt))) {
+			ck->no_memory = true;
+			return;
+		}
+		ck->hurt[ck->hurt_count++] = where.volume;
+	}
 	f.name = rows[i].name;
 	f.what = rows[i].what;
 	if (ck->second) {
@@ -52,7 +59,7 @@ void ck_tell(struct ck *ck, enum ck_id id, struct ck_where where, const char *fm
 	va_start(ap, fmt);
 	vsnprintf(f.text, sizeof(f.text), fmt, ap);
 	va_end(ap);
-	make_plain(f.text);
+	ck_make_plain(f.text);
 	ck->report(ck->report_arg, &f);
 }
 

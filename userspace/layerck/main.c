@@ -16,20 +16,25 @@ enum { EXIT_CLEAN = 0, EXIT_CORRECTED = 1, EXIT_LEFT = 4, EXIT_OPERATION = 8, EX
 
 struct run {
 	const char *path;
-	bool repair, fallback, dump, json, quiet, verbose;
+	bool repair, salvage, yes, fallback, dump, json, quiet, verbose;
 	const char *what;		/* to dump; NULL: all */
-	u64 limit;
+	u64 limit, shown, losses;
 	struct out out;
 	int shown_percent;
 };
 
 static const char usage[] =
 	"Usage: layerck [OPTIONS] POOL\n"
+	"       layerck --salvage [--yes] [OPTIONS] POOL\n"
 	"       layerck --dump[=WHAT] [OPTIONS] POOL\n"
 	"\n"
-	"Checks a layerblk pool (a device or a file) that is not open. Writes nothing unless --repair is given.\n"
+	"Checks a layerblk pool (a device or a file) that is not open. Writes nothing unless --repair\n"
+	"or --salvage is given.\n"
 	"\n"
 	"  -r, --repair           Put right what can be put right without guessing\n"
+	"      --salvage          Of a pool that --repair cannot mend: say what of it would be lost if it were made\n"
+	"                         one that opens again; asked on a terminal, or with --yes, do it\n"
+	"      --yes              With --salvage: do it without asking\n"
 	"      --fallback         Judge the older superblock when the newest is damaged\n"
 	"      --dump[=WHAT]      Show what is there: " DUMP_WORDS "\n"
 	"                         (without WHAT: the first four). Also for a pool that is open.\n"
@@ -40,7 +45,7 @@ static const char usage[] =
 	"  -h, --help\n"
 	"  -V, --version\n"
 	"\n"
-	"Exit status: 0 clean, 1 all that was found has been corrected, 4 something is left,\n"
+	"Exit status: 0 clean, 1 all that was found has been corrected (by --salvage: what is left opens), 4 something is left,\n"
 	"8 it could not be checked, 16 usage.\n";
 
 /* ------------------------------------------------------------------ findings out */
@@ -215,6 +220,116 @@ static int run_check(struct run *r, struct held_device *d)
 	return err ? fail(r->path, err) : status;
 }
 
+/* ------------------------------------------------------------------ salvage */
+
+static void begin_losses(struct run *r)
+{
+	out_close_list(&r->out);
+	out_list(&r->out, "losses");
+}
+
+static void on_loss(void *arg, const struct lbck_loss *l)
+{
+	static const char *const kinds[] = {
+		[LBCK_LOSS_RANGE] = "range", [LBCK_LOSS_NAME] = "name", [LBCK_LOSS_VOLUME] = "volume",
+		[LBCK_LOSS_ATTR] = "attribute", [LBCK_LOSS_CATALOG] = "catalog", [LBCK_LOSS_JOURNAL] = "journal",
+	};
+	struct run *r = arg;
+
+	if (r->json && !r->losses++)
+		begin_losses(r);
+	if (r->json) {
+		out_object(&r->out, NULL);
+		out_text(&r->out, "kind", kinds[l->kind]);
+		if (l->volume)
+			out_u64(&r->out, "volume", l->volume);
+		if (l->kind == LBCK_LOSS_RANGE) {
+			out_u64(&r->out, "offset", l->lblk * LB_BLOCK_BYTES);
+			out_u64(&r->out, "length", l->count * LB_BLOCK_BYTES);
+		}
+		out_text(&r->out, "text", l->text);
+		out_close_object(&r->out);
+		return;
+	}
+	if (l->kind == LBCK_LOSS_RANGE && r->limit && r->shown++ >= r->limit)
+		return;
+	printf("lost: %s\n", l->text);
+}
+
+static bool confirmed(const struct run *r)
+{
+	char answer[16] = "";
+
+	if (r->yes || r->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		return r->yes;
+	printf("Salvage %s and lose this? Type \"yes\": ", r->path);
+	fflush(stdout);
+	return fgets(answer, sizeof(answer), stdin) && !strcmp(answer, "yes\n");
+}
+
+static void salvage_text(const struct run *r, const struct lbck_salvage *s)
+{
+	if (r->limit && r->shown > r->limit)
+		printf("... and %llu ranges more (--limit=0 shows all)\n", (unsigned long long)(r->shown - r->limit));
+	printf("%s: %llu volumes lose up to %.3f GiB; %s.\n", r->path, (unsigned long long)s->volumes,
+	       (double)s->lost_blocks * LB_BLOCK_BYTES / (1u << 30),
+	       s->written ? "what is left has been salvaged" : "nothing has been written");
+}
+
+static int salvage_once(struct run *r, struct held_device *d, struct lbck_salvage *s, struct lbck_summary *sum, bool again)
+{
+	struct lbck_opts opts = { .fallback = r->fallback, .limit = r->limit };
+	int err;
+
+	*s = (struct lbck_salvage){ .write = again || (r->yes && s->write), .on_loss = again ? NULL : on_loss, .arg = r };
+	err = lbck_salvage(d->dev, &opts, s, again ? NULL : on_finding, r, sum);
+	return err;
+}
+
+static int salvage_status(const struct lbck_salvage *s, const struct lbck_summary *sum, int err)
+{
+	if (err)
+		return err == -EUCLEAN && s->needed ? EXIT_LEFT : EXIT_OPERATION;
+	if (!s->needed)
+		return sum->errors || sum->warnings ? EXIT_LEFT : EXIT_CLEAN;
+	return s->written && !sum->remaining ? EXIT_CORRECTED : EXIT_LEFT;
+}
+
+static int run_salvage(struct run *r, struct held_device *d)
+{
+	struct lbck_salvage s = { .write = true };
+	struct lbck_summary sum;
+	int err, status;
+
+	if (r->json) {
+		out_begin(&r->out, stdout, true);
+		out_text(&r->out, "pool", r->path);
+		out_list(&r->out, "findings");
+	}
+	err = salvage_once(r, d, &s, &sum, false);
+	if (!err && s.needed && !s.written && confirmed(r))
+		err = salvage_once(r, d, &s, &sum, true);
+	status = salvage_status(&s, &sum, err);
+	if (r->json) {
+		if (!r->losses)
+			begin_losses(r);
+		summary_json(&r->out, &sum, status);
+		out_bool(&r->out, "salvaged", s.written);
+		out_u64(&r->out, "volumes_damaged", s.volumes);
+		out_u64(&r->out, "lost_bytes", s.lost_blocks * LB_BLOCK_BYTES);
+		if (err)
+			out_text(&r->out, "error", strerror(-err));
+		out_end(&r->out);
+	} else if (err == -EUCLEAN && s.needed) {
+		printf("%s: it cannot be salvaged; nothing has been written.\n", r->path);
+	} else if (!err && !s.needed) {
+		printf("%s: nothing is lost%s.\n", r->path, status ? "; --repair mends what was found" : "");
+	} else if (!err) {
+		salvage_text(r, &s);
+	}
+	return err && status == EXIT_OPERATION ? fail(r->path, err) : status;
+}
+
 static int run_dump(struct run *r, struct held_device *d)
 {
 	int err;
@@ -233,10 +348,12 @@ static int run_dump(struct run *r, struct held_device *d)
 
 /* ------------------------------------------------------------------ arguments */
 
-enum { OPT_FALLBACK = 256, OPT_DUMP, OPT_FORMAT, OPT_LIMIT };
+enum { OPT_FALLBACK = 256, OPT_DUMP, OPT_FORMAT, OPT_LIMIT, OPT_SALVAGE, OPT_YES };
 
 static const struct option options[] = {
 	{ "repair", no_argument, NULL, 'r' },
+	{ "salvage", no_argument, NULL, OPT_SALVAGE },
+	{ "yes", no_argument, NULL, OPT_YES },
 	{ "fallback", no_argument, NULL, OPT_FALLBACK },
 	{ "dump", optional_argument, NULL, OPT_DUMP },
 	{ "format", required_argument, NULL, OPT_FORMAT },
@@ -256,6 +373,12 @@ static int take_option(struct run *r, int c)
 	switch (c) {
 	case 'r':
 		r->repair = true;
+		return -1;
+	case OPT_SALVAGE:
+		r->salvage = true;
+		return -1;
+	case OPT_YES:
+		r->yes = true;
 		return -1;
 	case OPT_FALLBACK:
 		r->fallback = true;
@@ -305,13 +428,15 @@ int main(int argc, char **argv)
 		r.what = argv[optind++];
 	if (argc - optind != 1)
 		return usage_error(argc == optind ? "which pool?" : "one pool at a time", NULL);
-	if (r.dump && r.repair)
-		return usage_error("--dump and --repair do not go together", NULL);
+	if (r.dump + r.repair + r.salvage > 1)
+		return usage_error("--dump, --repair and --salvage do not go together", NULL);
+	if (r.yes && !r.salvage)
+		return usage_error("--yes belongs to --salvage", NULL);
 	r.path = argv[optind];
-	err = device_open(&d, r.path, r.repair, !r.dump);
+	err = device_open(&d, r.path, r.repair || r.salvage, !r.dump);
 	if (err)
 		return fail(r.path, err);
-	status = r.dump ? run_dump(&r, &d) : run_check(&r, &d);
+	status = r.dump ? run_dump(&r, &d) : r.salvage ? run_salvage(&r, &d) : run_check(&r, &d);
 	device_close(&d);
 	if (fflush(stdout) || ferror(stdout))
 		return EXIT_OPERATION;

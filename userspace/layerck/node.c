@@ -218,7 +218,7 @@ int ck_load(struct ck *ck, const struct lb_ref *ref, u32 magic, void *buf, bool 
  * As full as a node that is not the last of its level is written: half in a map, a third in the catalog, whose
  * items can be a third of a node.
  */
-static bool full_enough(const struct lb_node *n, u8 kind)
+bool ck_full_enough(const struct lb_node *n, u8 kind)
 {
 	if (kind == LB_TREE_MAP)
 		return le16_to_cpu(n->header.count) >= (n->header.level ? LB_MAP_NODE_MAX : LB_MAP_LEAF_MAX) / 2;
@@ -272,7 +272,7 @@ static void judge_header(struct ck *ck, const struct lb_ref *ref, u8 kind, u64 v
 	if (above->root && n->header.level && le16_to_cpu(n->header.count) == 1)
 		ck_tell(ck, LBCK_NODE_SINGLE, at, "block %llu of level %u", (unsigned long long)ref->addr,
 			n->header.level);
-	if (!above->root && !above->rightmost && !full_enough(n, kind))
+	if (!above->root && !above->rightmost && !ck_full_enough(n, kind))
 		ck_tell(ck, LBCK_NODE_FILL, at, "block %llu, level %u of a %s: %u items, %u bytes",
 			(unsigned long long)ref->addr,
 			n->header.level, kind_text(kind), le16_to_cpu(n->header.count), le16_to_cpu(n->header.used));

@@ -187,3 +187,21 @@ int ck_rebuild_catalog(struct ck *ck, struct lb_ptr *root, u64 *nodes)
 	*nodes = b.nodes;
 	return err;
 }
+
+int ck_build_catalog(struct ck *ck, int (*next)(void *arg, struct ck_item *item), void *arg, struct lb_ptr *root,
+		     u64 *nodes)
+{
+	struct build b = { .ck = ck };
+	struct ck_item item;
+	unsigned int level;
+	int err = 0;
+
+	while (!err && next(arg, &item))
+		err = add_item(&b, 0, item.key, item.key_len, item.value, item.value_len);
+	if (!err)
+		err = finish(&b, root);
+	for (level = 0; level <= LB_TREE_MAX_LEVEL; level++)
+		port_free_block(b.levels[level].node);
+	*nodes = b.nodes;
+	return err;
+}

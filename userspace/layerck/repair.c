@@ -12,6 +12,16 @@
  */
 #include "ck.h"
 
+static bool kept_off(const struct ck *ck, u64 block)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ck->keep_off); i++)
+		if (ck->keep_off[i] && blockset_has(ck->keep_off[i], block))
+			return true;
+	return false;
+}
+
 int ck_fresh_block(struct ck *ck, bool far, u64 *block)
 {
 	u64 *at = far ? &ck->fresh_far : &ck->fresh_near, tries;
@@ -21,7 +31,7 @@ int ck_fresh_block(struct ck *ck, bool far, u64 *block)
 
 		*at = b + 1 < ck->total ? b + 1 : 0;
 		if (ck_fixed(ck, b) || blockset_has(&ck->used, b) || blockset_has(&ck->lost, b) ||
-		    blockset_has(&ck->named, b))
+		    blockset_has(&ck->named, b) || kept_off(ck, b))
 			continue;
 		*block = b;
 		return blockset_add(&ck->used, b);
@@ -85,7 +95,7 @@ static int repair_copies(struct ck *ck)
 
 /* ------------------------------------------------------------------ the offline commit */
 
-static int name_blocks(struct ck *ck)
+int ck_name_blocks(struct ck *ck)
 {
 	int err = blockset_init(&ck->named, ck->total);
 	size_t i;
@@ -149,7 +159,7 @@ static int offline_commit(struct ck *ck)
 {
 	struct lb_ptr table, catalog = ck->sb->catalog_root;
 	u64 nodes = 0, table_blocks;
-	int err = name_blocks(ck);
+	int err = ck_name_blocks(ck);
 
 	if (!err && ck->incomplete)
 		err = keep_lost(ck);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The inside of a salvage: what is left of a damaged pool, and the calls between salvage*.c.
+ *
+ * The order: every item of the catalog that can be read (salvage_catalog.c), volumes from them; of the families of
+ * volumes that are damaged, every extent that can be read, what children can give back to a parent, and what of it
+ * keeps to the rules of ownership (salvage_map.c); trees of that (salvage_tree.c), with every node of the old trees that
+ * still fits; and a catalog of all items. All this happens on an overlay, where the result is repaired and judged
+ * as any pool is; only what is proved is written (salvage.c).
+ */
+#ifndef LAYERCK_SALVAGE_H
+#define LAYERCK_SALVAGE_H
+
+#include "ck.h"
+
+struct range {
+	u64 lo, hi;			/* logical blocks [lo, hi) */
+	bool shared;			/* an ancestor's node was there: what it has there now is this volume's too */
+};
+
+struct span {				/* logical blocks of which all is known: they lie under one node of this generation */
+	u64 lo, hi, gen;
+	u64 from, to;			/* what the node is said to hold */
+};
+
+struct piece {				/* an extent */
+	u64 lblk, count, pblk, birth;
+	bool graft;			/* known from a descendant, not from the volume's own tree */
+};
+
+struct used_node {			/* a node that can be linked again, if what it holds is still the same */
+	struct lb_ref ref;
+	u64 key;			/* the key it has in the node above it */
+	u64 first;			/* a leaf's first logical block; else the address of the first child */
+};
+
+struct part {				/* a volume of the new pool */
+	u64 id;
+	struct lb_vol_record vol;
+	struct lb_map_record map;
+	char name[256];
+	u32 name_len;
+	bool has_vol, has_map;		/* the record was there */
+	bool hurt;			/* its family is looked into */
+	bool lost_root;			/* nothing says what it mapped */
+	struct part *parent;
+	struct part *heir;		/* being collapsed into it */
+	u32 depth;
+	struct lb_ref root;		/* of the new tree */
+	bool rebuilt;			/* it is another one than before */
+	u64 nodes;
+	struct piece *pieces;
+	size_t piece_count, piece_room;
+	struct range *lost;
+	size_t lost_count, lost_room;
+	struct span *spans;		/* that it shares, or that descendants share with it */
+	size_t span_count, span_room;
+	struct used_node *own;		/* nodes of its own in the old tree */
+	size_t own_count, own_room;
+	struct used_node *tree;		/* all nodes of the new tree, once a child has asked for them */
+	size_t tree_count, tree_room;
+};
+
+struct item {
+	u8 *key, *value;		/* one allocation */
+	u32 key_len, value_len;
+};
+
+struct salvage {
+	struct ck *ck;			/* the look at the damaged pool; ck->dev is the overlay */
+	struct lbck_salvage *out;
+	struct item *items;		/* of the catalog, ascending */
+	size_t item_count, item_room;
+	struct part *parts;		/* ascending id */
+	size_t part_count, part_room;
+	struct part **by_depth;		/* parents before children */
+	struct blockset grafted;	/* blocks that were given back to an ancestor */
+	bool whole_pool;		/* all families are looked into */
+};
+
+/* salvage_catalog.c */
+int salvage_items(struct salvage *s);		/* reads the catalog, makes parts of it */
+int salvage_put(struct salvage *s, const u8 *key, u32 key_len, const void *value, u32 value_len);
+void salvage_drop(struct salvage *s, const u8 *key, u32 key_len);
+int salvage_write_catalog(struct salvage *s);	/* a new catalog; the superblock in s->ck points at it */
+struct part *salvage_part(const struct salvage *s, u64 id);
+void salvage_free(struct salvage *s);
+
+/* salvage_map.c */
+int salvage_maps(struct salvage *s);
+static inline u64 part_origin_at(const struct part *p, u64 lblk)
+{
+	return lblk < le64_to_cpu(p->map.cursor) ? le64_to_cpu(p->map.low_origin) : le64_to_cpu(p->map.origin);
+}
+int part_add_piece(struct part *p, const struct piece *e);
+int part_add_lost(struct part *p, u64 lo, u64 hi, bool shared);
+void part_normalize(struct part *p);		/* both lists sorted, the lost ranges joined */
+
+/* salvage_tree.c: p->root, p->nodes from p->pieces, with nodes of p->own and of the parent's new tree */
+int salvage_tree(struct salvage *s, struct part *p);
+int salvage_gather(struct salvage *s, const struct lb_ref *root, u64 least_gen, struct used_node **list, size_t *count,
+		   size_t *room);
+
+/* What is told of a loss. */
+void salvage_tell(struct salvage *s, enum lbck_loss_kind kind, const struct part *p, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+void salvage_tell_range(struct salvage *s, const struct part *p, const struct range *r);
+
+#endif /* LAYERCK_SALVAGE_H */
