@@ -11,6 +11,7 @@
 
 #define LOSSES	20000u
 #define NODES	2000u
+#define SCAN	0x100u		/* for `how`, beside JUDGE_FALLBACK */
 #define MARK_RANGES	4000u
 
 static struct checklab *lab;
@@ -49,6 +50,7 @@ static void salvage(struct port_dev *dev, bool write, unsigned int how, struct o
 	memset(&o->s, 0, sizeof(o->s));
 	o->count = 0;
 	o->s.write = write;
+	o->s.scan = how & SCAN;
 	o->s.on_loss = on_loss;
 	o->s.arg = o;
 	o->err = lbck_salvage(dev, &opts, &o->s, on_finding, o, &o->sum);
@@ -359,7 +361,8 @@ static bool worth_it(const struct targets *t, unsigned int i)
 {
 	if (only_node >= 0)
 		return i == (unsigned int)only_node;
-	return t->count < 60 || t->list[i].level || t->list[i].addr2 || i % 41 == 0 || test_rounds(1) > 1;
+	return t->count < 60 || (t->list[i].level && i % 2) || t->list[i].level > 1 || t->list[i].addr2 || i % 67 == 0 ||
+	       test_rounds(1) > 1;
 }
 
 static void test_each_node(void **state)
@@ -403,7 +406,7 @@ static void test_sets(void **state)
 	static struct outcome o;
 	static struct targets t;
 	struct dice dice = { .state = test_seed(7) };
-	u64 round, rounds = test_rounds(15);
+	u64 round, rounds = test_rounds(10);
 	char what[200];
 
 	for (round = 0; round < rounds && only_image < 0; round++) {
@@ -471,6 +474,52 @@ static void test_cases(void **state)
 		}
 	print_message("%u salvaged, %u for a repair, %u neither\n", salvaged, mended, refused);
 	assert_int_equal(stuck, 0);
+}
+
+/* Nothing under this node is an ancestor's: that would be reached, and not be found. */
+static bool sole(enum checklab_image image, const struct target *n)
+{
+	return n->kind == LB_TREE_CATALOG || n->vol == 1 || (image <= IMAGE_JOURNAL && (n->vol == VOL_BASE || n->vol == VOL_SMALL));
+}
+
+/*
+ * With a scan, a node above the leaves is no loss at all: what hung below it is found. Of a leaf, nothing more is found, and nothing
+ * that is not true.
+ */
+static void test_scan(void **state)
+{
+	static const enum checklab_image images[] = { IMAGE_PLAIN, IMAGE_JOURNAL, IMAGE_CHAIN, IMAGE_COLLAPSE, IMAGE_FREE };
+	static struct outcome o, plain;
+	static struct targets t;
+	unsigned int k, i;
+	char what[200];
+	u64 lost;
+
+	for (k = 0; k < ARRAY_SIZE(images) && only_image < 0; k++) {
+		find_targets(&t, lab->images[images[k]]);
+		for (i = 0; i < t.count; i++) {
+			const struct target *n = &t.list[i];
+			struct port_dev *dev;
+
+			if (!n->kind || (!n->level && n->kind == LB_TREE_MAP && i % 16) ||
+			    (images[k] == IMAGE_CHAIN && i % 5))
+				continue;
+			dev = port_sim_clone(lab->images[images[k]]);
+			destroy(dev, n);
+			snprintf(what, sizeof(what), "scan, image %u, node %u at %llu, kind %u, level %u, of volume %llu", images[k], i,
+				 (unsigned long long)n->addr, n->kind, n->level, (unsigned long long)n->vol);
+			salvage(dev, false, 0, &plain);
+			salvage(dev, true, SCAN, &o);
+			if (o.err)
+				fail_msg("%s: error %d", what, o.err);
+			clean(dev, what);
+			lost = opens_but(images[k], dev, 0, &o, what);
+			if (n->level && lost && sole(images[k], n))
+				fail_msg("%s: %llu blocks lost", what, (unsigned long long)lost);
+			assert_true(o.s.lost_blocks <= plain.s.lost_blocks || n->kind == LB_TREE_CATALOG);
+			port_sim_free(dev);
+		}
+	}
 }
 
 struct cut {
@@ -598,6 +647,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_each_node),
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_cuts),
 		cmocka_unit_test(test_no_space_map),
 	};

@@ -73,6 +73,7 @@ struct lbck_loss {
 
 struct lbck_salvage {
 	bool write;		/* in: else it is only said what would be lost */
+	bool scan;		/* in: look for nodes whose way is lost in all blocks that are in use and not reached */
 	void (*on_loss)(void *arg, const struct lbck_loss *loss);	/* in: may be NULL */
 	void *arg;
 	bool needed;		/* out: a repair is not enough */

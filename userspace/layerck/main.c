@@ -16,7 +16,7 @@ enum { EXIT_CLEAN = 0, EXIT_CORRECTED = 1, EXIT_LEFT = 4, EXIT_OPERATION = 8, EX
 
 struct run {
 	const char *path;
-	bool repair, salvage, yes, fallback, dump, json, quiet, verbose;
+	bool repair, salvage, scan, yes, fallback, dump, json, quiet, verbose;
 	const char *what;		/* to dump; NULL: all */
 	u64 limit, shown, losses;
 	struct out out;
@@ -25,7 +25,7 @@ struct run {
 
 static const char usage[] =
 	"Usage: layerck [OPTIONS] POOL\n"
-	"       layerck --salvage [--yes] [OPTIONS] POOL\n"
+	"       layerck --salvage [--scan] [--yes] [OPTIONS] POOL\n"
 	"       layerck --dump[=WHAT] [OPTIONS] POOL\n"
 	"\n"
 	"Checks a layerblk pool (a device or a file) that is not open. Writes nothing unless --repair\n"
@@ -34,6 +34,7 @@ static const char usage[] =
 	"  -r, --repair           Put right what can be put right without guessing\n"
 	"      --salvage          Of a pool that --repair cannot mend: say what of it would be lost if it were made\n"
 	"                         one that opens again; asked on a terminal, or with --yes, do it\n"
+	"      --scan             With --salvage: look in all blocks for nodes whose way is lost\n"
 	"      --yes              With --salvage: do it without asking\n"
 	"      --fallback         Judge the older superblock when the newest is damaged\n"
 	"      --dump[=WHAT]      Show what is there: " DUMP_WORDS "\n"
@@ -281,7 +282,7 @@ static int salvage_once(struct run *r, struct held_device *d, struct lbck_salvag
 	struct lbck_opts opts = { .fallback = r->fallback, .limit = r->limit };
 	int err;
 
-	*s = (struct lbck_salvage){ .write = again || (r->yes && s->write), .on_loss = again ? NULL : on_loss, .arg = r };
+	*s = (struct lbck_salvage){ .write = again || r->yes, .scan = r->scan, .on_loss = again ? NULL : on_loss, .arg = r };
 	err = lbck_salvage(d->dev, &opts, s, again ? NULL : on_finding, r, sum);
 	return err;
 }
@@ -297,7 +298,7 @@ static int salvage_status(const struct lbck_salvage *s, const struct lbck_summar
 
 static int run_salvage(struct run *r, struct held_device *d)
 {
-	struct lbck_salvage s = { .write = true };
+	struct lbck_salvage s;
 	struct lbck_summary sum;
 	int err, status;
 
@@ -348,11 +349,12 @@ static int run_dump(struct run *r, struct held_device *d)
 
 /* ------------------------------------------------------------------ arguments */
 
-enum { OPT_FALLBACK = 256, OPT_DUMP, OPT_FORMAT, OPT_LIMIT, OPT_SALVAGE, OPT_YES };
+enum { OPT_FALLBACK = 256, OPT_DUMP, OPT_FORMAT, OPT_LIMIT, OPT_SALVAGE, OPT_SCAN, OPT_YES };
 
 static const struct option options[] = {
 	{ "repair", no_argument, NULL, 'r' },
 	{ "salvage", no_argument, NULL, OPT_SALVAGE },
+	{ "scan", no_argument, NULL, OPT_SCAN },
 	{ "yes", no_argument, NULL, OPT_YES },
 	{ "fallback", no_argument, NULL, OPT_FALLBACK },
 	{ "dump", optional_argument, NULL, OPT_DUMP },
@@ -376,6 +378,9 @@ static int take_option(struct run *r, int c)
 		return -1;
 	case OPT_SALVAGE:
 		r->salvage = true;
+		return -1;
+	case OPT_SCAN:
+		r->scan = true;
 		return -1;
 	case OPT_YES:
 		r->yes = true;
@@ -430,8 +435,8 @@ int main(int argc, char **argv)
 		return usage_error(argc == optind ? "which pool?" : "one pool at a time", NULL);
 	if (r.dump + r.repair + r.salvage > 1)
 		return usage_error("--dump, --repair and --salvage do not go together", NULL);
-	if (r.yes && !r.salvage)
-		return usage_error("--yes belongs to --salvage", NULL);
+	if ((r.yes || r.scan) && !r.salvage)
+		return usage_error("--yes and --scan belong to --salvage", NULL);
 	r.path = argv[optind];
 	err = device_open(&d, r.path, r.repair || r.salvage, !r.dump);
 	if (err)

@@ -138,6 +138,8 @@ static int make(struct attempt *a, bool journal)
 	if (!err)
 		err = ck_name_blocks(&a->ck);
 	s->whole_pool = a->ck.twice_count > 0;
+	if (!err && s->out->scan)
+		err = salvage_scan(s);
 	if (!err)
 		err = salvage_items(s);
 	if (!err)

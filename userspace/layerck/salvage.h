@@ -61,6 +61,22 @@ struct part {				/* a volume of the new pool */
 	size_t tree_count, tree_room;
 };
 
+struct orphan {				/* an intact node that nothing reaches */
+	struct lb_ref ref;
+	u64 owner, first, end;		/* of a map node: the volume that wrote it, its first and last logical block (exclusive) */
+	u64 hole;			/* the lost node it is given to; 0: none */
+	u8 kind;
+	bool below;			/* found below another one, or its second copy */
+};
+
+struct hole {				/* a map node that is lost */
+	u64 id, lo, hi, gen;
+	const struct part *part;
+	u8 level;
+	bool root;			/* nothing says where the volume's root was */
+};
+#define HOLE_ROOT	(1ULL << 63)	/* a hole's id: the node's address, or this and the volume's id */
+
 struct item {
 	u8 *key, *value;		/* one allocation */
 	u32 key_len, value_len;
@@ -75,6 +91,10 @@ struct salvage {
 	size_t part_count, part_room;
 	struct part **by_depth;		/* parents before children */
 	struct blockset grafted;	/* blocks that were given back to an ancestor */
+	struct orphan *orphans;		/* by address; with lbck_salvage.scan only */
+	size_t orphan_count, orphan_room;
+	struct hole *holes;
+	size_t hole_count, hole_room;
 	bool whole_pool;		/* all families are looked into */
 };
 
@@ -85,6 +105,13 @@ void salvage_drop(struct salvage *s, const u8 *key, u32 key_len);
 int salvage_write_catalog(struct salvage *s);	/* a new catalog; the superblock in s->ck points at it */
 struct part *salvage_part(const struct salvage *s, u64 id);
 void salvage_free(struct salvage *s);
+
+/* salvage_scan.c */
+int salvage_scan(struct salvage *s);
+int salvage_found_items(struct salvage *s, ck_each_item each, void *arg);
+int salvage_found_volumes(struct salvage *s, int (*make)(struct salvage *s, u64 id));
+bool salvage_assign(struct salvage *s);		/* orphans to holes; true: at least one has found its place */
+const struct orphan *salvage_next_orphan(const struct salvage *s, u64 hole, u64 from);
 
 /* salvage_map.c */
 int salvage_maps(struct salvage *s);

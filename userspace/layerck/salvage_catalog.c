@@ -563,11 +563,37 @@ static int relate(struct salvage *s)
 	return 0;
 }
 
+/* Items that a scan has found, between those that are there. */
+static int found_items(struct salvage *s)
+{
+	size_t i, n = s->item_count, kept = 0;
+	int err = salvage_found_items(s, take_item, s);
+
+	if (err || s->item_count == n)
+		return err;
+	qsort(s->items, s->item_count, sizeof(*s->items), cmp_item);
+	for (i = 0; i < s->item_count; i++) {
+		if (kept && !cmp_item(&s->items[kept - 1], &s->items[i]))
+			free(s->items[i].key);
+		else
+			s->items[kept++] = s->items[i];
+	}
+	s->item_count = kept;
+	return 0;
+}
+
+static int make_found(struct salvage *s, u64 id)
+{
+	return !id_possible(s, id) || part_get(s, id) ? 0 : -ENOMEM;
+}
+
 int salvage_items(struct salvage *s)
 {
 	size_t i;
 	int err = ck_catalog_walk(s->ck, false, take_item, s);
 
+	if (!err && s->ck->catalog_partial)
+		err = found_items(s);
 	if (err)
 		return err;
 	if (s->ck->catalog_partial)
@@ -578,6 +604,8 @@ int salvage_items(struct salvage *s)
 			return -EUCLEAN;	/* a node in another one's place */
 	raise_next(s);
 	err = take_parts(s);
+	if (!err && s->ck->catalog_partial)
+		err = salvage_found_volumes(s, make_found);
 	if (!err)
 		err = complete_parts(s);
 	if (err)
@@ -842,5 +870,7 @@ void salvage_free(struct salvage *s)
 	free(s->items);
 	free(s->parts);
 	free(s->by_depth);
+	free(s->orphans);
+	free(s->holes);
 	blockset_free(&s->grafted);
 }

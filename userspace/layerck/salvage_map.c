@@ -117,6 +117,7 @@ struct collect {
 	struct salvage *s;
 	struct part *p;
 	struct lb_node *bufs[LB_TREE_MAX_LEVEL + 1];
+	bool adopted;			/* below a node that the scan has found */
 	bool in_shared;			/* below a node that an ancestor owns */
 	u64 from;			/* what ends at or below it has been given up by the volume */
 	u64 size;			/* the volume ends here */
@@ -148,7 +149,7 @@ static bool was_shared(const struct part *p, u64 gen)
 static int collect_extent(struct collect *c, const struct lb_ref *ref, const struct ck_extent *x)
 {
 	struct ck *ck = c->s->ck;
-	struct piece e = { .lblk = x->lblk, .count = x->count, .pblk = x->pblk, .birth = x->birth };
+	struct piece e = { .lblk = x->lblk, .count = x->count, .pblk = x->pblk, .birth = x->birth, .graft = c->adopted };
 	u64 i;
 
 	if (e.pblk >= ck->total || e.count > ck->total - e.pblk || !e.birth || e.birth > ref->gen)
@@ -219,6 +220,36 @@ static int collect_shared(struct collect *c, const struct lb_ref *ref, const str
 	return add_span(c->p, &span);
 }
 
+/* A lost node: what the scan has found of what hung below it, and the gaps. */
+static int collect_hole(struct collect *c, u64 id, const struct lb_ref *ref, const struct place *at, bool root)
+{
+	struct salvage *s = c->s;
+	struct hole h = { .id = id, .lo = at->lo, .hi = at->hi, .gen = ref->gen, .part = c->p, .level = ref->level, .root = root };
+	bool shared = !root && was_shared(c->p, ref->gen), adopted = c->adopted;
+	u64 lo = max_t(u64, at->lo, c->from);
+	const struct orphan *o;
+	int err = ck_grow(&s->holes, &s->hole_room, s->hole_count, sizeof(*s->holes));
+
+	if (err)
+		return err;
+	s->holes[s->hole_count++] = h;
+	c->adopted = true;
+	for (o = salvage_next_orphan(s, id, lo); o && !err; o = salvage_next_orphan(s, id, lo)) {
+		const struct orphan *next = salvage_next_orphan(s, id, o->first + 1);
+		struct place place = { .lo = o->first, .hi = next ? next->first : at->hi, .gen = s->ck->gen, .level = o->ref.level };
+		struct span span = { .lo = o->first, .hi = o->end, .gen = o->ref.gen, .from = o->first, .to = o->end };
+
+		err = collect_lost(c, lo, o->first, shared);
+		if (!err)
+			err = collect_node(c, &o->ref, &place);
+		if (!err)
+			err = add_span(c->p, &span);
+		lo = max_t(u64, o->end, o->first + 1);
+	}
+	c->adopted = adopted;
+	return err ? err : collect_lost(c, lo, at->hi, shared);
+}
+
 static int collect_node(struct collect *c, const struct lb_ref *ref, const struct place *at)
 {
 	const struct lb_node *found;
@@ -232,7 +263,7 @@ static int collect_node(struct collect *c, const struct lb_ref *ref, const struc
 	if (!c->in_shared && was_shared(c->p, ref->gen))
 		return collect_shared(c, ref, at);
 	if (!node_good(c, ref, &wide, &found))
-		return c->s->ck->no_memory ? -ENOMEM : collect_lost(c, wide.lo, wide.hi, was_shared(c->p, ref->gen));
+		return c->s->ck->no_memory ? -ENOMEM : collect_hole(c, ref->addr, ref, &wide, false);
 	if (!c->bufs[ref->level])
 		c->bufs[ref->level] = port_alloc_block(PORT_WAIT);
 	n = c->bufs[ref->level];
@@ -269,7 +300,7 @@ static int collect(struct salvage *s, struct part *p)
 	if (p->has_vol && le32_to_cpu(p->vol.state) == LB_VOL_LIVE)
 		c.size = le64_to_cpu(p->vol.size_blocks);
 	if (p->lost_root)
-		err = collect_lost(&c, 0, LBLK_END, false);
+		err = collect_hole(&c, HOLE_ROOT | p->id, &(struct lb_ref){ .gen = s->ck->gen }, &top, true);
 	else if (root.addr)
 		err = collect_node(&c, &root, &top);
 	for (level = 0; level <= LB_TREE_MAX_LEVEL; level++)
@@ -517,6 +548,7 @@ static int subtract(struct part *p, const struct span *known, size_t count)
 	p->lost = left.lost;
 	p->lost_count = left.lost_count;
 	p->lost_room = left.lost_room;
+	part_normalize(p);
 	return err;
 }
 
@@ -632,15 +664,35 @@ static int keep_pieces(struct salvage *s, const struct part *p)
 	return err < 0 ? err : 0;
 }
 
+static int collect_all(struct salvage *s)
+{
+	size_t i;
+	int err = 0;
+
+	s->hole_count = 0;
+	for (i = 0; i < s->part_count && !err; i++) {
+		struct part *p = s->by_depth[i];
+
+		p->piece_count = 0;
+		p->lost_count = 0;
+		p->span_count = 0;
+		p->own_count = 0;
+		if (p->hurt)
+			err = collect(s, p);
+	}
+	return err;
+}
+
 int salvage_maps(struct salvage *s)
 {
 	size_t i, n = s->part_count;
-	int err = 0;
+	int err;
 
 	mark_families(s);
-	for (i = 0; i < n && !err; i++)
-		if (s->by_depth[i]->hurt)
-			err = collect(s, s->by_depth[i]);
+	err = collect_all(s);
+	/* Only when all that is lost is known it is clear what fits one place only. */
+	if (!err && s->orphan_count && salvage_assign(s))
+		err = collect_all(s);
 	for (i = 0; i < n && !err; i++) {
 		part_normalize(&s->parts[i]);
 		if (s->parts[i].hurt)
