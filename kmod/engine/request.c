@@ -65,7 +65,7 @@ static int name_is_free(struct lb_pool *p, struct lb_name name)
 	err = lb_cat_get(p, LB_CAT_ALL, key, lb_key_name(key, name.s, name.len), &rec, &len);
 	if (err == -ENOENT)
 		return 0;
-	return err ? err : -EEXIST;
+	return err && err != -ERANGE ? err : -EEXIST;
 }
 
 /* A live volume's record. */
