@@ -20,8 +20,7 @@ VERSION := $(shell cat VERSION)
 export KERNEL
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test mutation-test check-style fault-test \
-	test fuzz vm-shell quickstart install modules-install dkms-install clean
+.PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test mutation-test check-style fault-test test fuzz vm-shell quickstart install modules-install dkms-install clean coverage
 
 all: module userspace ## Build the module for KERNEL and the tools
 
@@ -60,6 +59,9 @@ mutation-test: ## Plant bugs in the engine, one by one; the suite must find each
 
 fault-test: ## Make every allocation and I/O of every operation of the engine fail, disks lie, and kill -9 it (an hour)
 	$(MAKE) -C tests/engine faults
+
+coverage: deps ## Measure what the engine's tests reach of it, into build/coverage/ (fails below the bar)
+	$(MAKE) -s -j$(shell nproc) -C tests/engine coverage
 
 check-style: ## Run sparse, checkpatch, shellcheck, cppcheck and the project's own checks
 	tests/run --only style
