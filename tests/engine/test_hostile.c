@@ -300,15 +300,16 @@ static void every_case_of_damage(void **state)
 	assert_true(opened > 50);
 }
 
-/* A volume's record in another one's place would send whoever lists them round in circles; a short name record says nothing. */
+/* A volume's record in another one's place must not send whoever lists them round in circles, nor keep the others away; a short name record says nothing. */
 static void records_in_the_wrong_place(void **state)
 {
 	struct port_dev *dev = port_sim_clone(lab->images[IMAGE_PLAIN]);
 	u8 key[DAMAGE_KEY], value[LB_CAT_VALUE_MAX];
 	static struct damage d;
+	struct lb_vol_stat st;
+	u64 id, next;
 	struct host h;
 	u32 len;
-	u64 id;
 
 	(void)state;
 	damage_begin(&d, dev);
@@ -328,7 +329,12 @@ static void records_in_the_wrong_place(void **state)
 	assert_true(damage_get(&d, key, damage_key_id(key, LB_KEY_VOL, VOL_DATA), value, &len));
 	damage_put(&d, key, damage_key_id(key, LB_KEY_VOL, VOL_SMALL), value, len);
 	host_init(&h, dev);
-	assert_int_equal(host_open(&h, 0), -EUCLEAN);
+	assert_ok(host_open(&h, 0));
+	for (id = 0; !lb_vol_next(h.pool, id, false, &next); id = next)
+		assert_true(next > id);
+	assert_int_equal(lb_vol_stat(h.pool, VOL_SMALL, false, &st), -EUCLEAN);
+	assert_ok(lb_vol_stat(h.pool, VOL_DATA, false, &st));
+	host_abandon(&h);
 	port_sim_free(dev);
 }
 
