@@ -141,7 +141,8 @@ static u32 judge_tag(const struct crowd *c, const struct slot *s, u64 sector, co
 	    (unsigned long long)sector, (unsigned long long)t.vol);
 }
 
-static void judge(const struct crowd *c, struct slot *s, u64 sector, u32 first, u32 last, const u8 *buf)
+/* frozen: it was before the read began. */
+static void judge(const struct crowd *c, struct slot *s, u64 sector, u32 first, u32 last, bool frozen, const u8 *buf)
 {
 	u32 version = judge_tag(c, s, sector, buf), seen = 0;
 	bool ok = version ? version >= first && version <= last : first != last || is_zeros(first);
@@ -149,7 +150,7 @@ static void judge(const struct crowd *c, struct slot *s, u64 sector, u32 first, 
 	if (!ok)
 		die(c, "volume %llu, sector %llu: holds version %u, acknowledged %u, submitted %u",
 		    (unsigned long long)s->id, (unsigned long long)sector, version, first, last);
-	if (!load(&s->frozen))
+	if (!frozen)
 		return;
 	__atomic_compare_exchange_n(&s->seen[sector], &seen, version + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 	if (seen && seen != version + 1)
@@ -293,6 +294,7 @@ static void write_some(struct member *m, struct slot *s)
 static void read_some(struct member *m, struct slot *s, u64 block, u32 blocks)
 {
 	u32 first[RUN * SECTORS], i, count = blocks * SECTORS;
+	bool frozen = load(&s->frozen);
 	u64 sector = block * SECTORS;
 	int err;
 
@@ -302,7 +304,7 @@ static void read_some(struct member *m, struct slot *s, u64 block, u32 blocks)
 	if (err)
 		die(m->crowd, "reading volume %llu: error %d", (unsigned long long)s->id, err);
 	for (i = 0; i < count; i++)
-		judge(m->crowd, s, sector + i, first[i], load(&s->submitted[sector + i]), m->buf + i * SECTOR_BYTES);
+		judge(m->crowd, s, sector + i, first[i], load(&s->submitted[sector + i]), frozen, m->buf + i * SECTOR_BYTES);
 }
 
 static void *writer(void *arg)
@@ -706,13 +708,18 @@ static void *administrator(void *arg)
 
 /* ------------------------------------------------------------------ the whole */
 
-/* Some I/Os take longer than others, so that what follows on them meets what does not. */
+/*
+ * Some I/Os take longer than others, so that what follows on them meets what does not. And the thread that commits in the background is refused an
+ * allocation now and then: its commits are merged again, while others go on.
+ */
 static int dawdle(void *arg, struct port_dev *dev, const struct port_sim_io *io)
 {
 	static __thread unsigned int n;
+	struct crowd *c = arg;
 
-	(void)arg;
 	(void)dev;
+	if (n % 32 == 0 && pthread_equal(pthread_self(), c->h.commit_thread))
+		port_fault_alloc_thread(1 + n / 32 % 13, 1);
 	if (++n % 16 == 0)
 		sched_yield();
 	if (io->op == PORT_SIM_FLUSH || n % 128 == 0) {
@@ -786,12 +793,12 @@ static void run_crowd(u64 seed, u64 pool_blocks, unsigned int ops, bool tight)
 	c->most_blocks = pool_blocks + pool_blocks / 20;
 	host_init(&c->h, port_sim_new(c->most_blocks));
 	assert_ok(lb_pool_format(c->h.dev, &opts, uuid));
-	port_sim_set_hook(c->h.dev, dawdle, NULL);
 	assert_ok(host_open(&c->h, 0));
 	assert_ok(lb_pool_set_policy(c->h.pool, &policy));
 	for (i = 0; i < SLOTS; i++)
 		pthread_rwlock_init(&c->slots[i].lock, NULL);
 	host_workers_start(&c->h);
+	port_sim_set_hook(c->h.dev, dawdle, c);
 	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
 		members[i].crowd = c;
 		members[i].number = i < WRITERS ? i : 0;
@@ -803,6 +810,7 @@ static void run_crowd(u64 seed, u64 pool_blocks, unsigned int ops, bool tight)
 		assert_ok(pthread_create(&members[i].thread, NULL, jobs[i], &members[i]));
 	for (i = 0; i < ARRAY_SIZE(jobs); i++)
 		pthread_join(members[i].thread, NULL);
+	port_sim_set_hook(c->h.dev, NULL, NULL);
 	host_workers_stop(&c->h);
 	assert_false(c->h.events[LB_EV_POOL_FAILED]);
 	lb_pool_stat(c->h.pool, &st);
