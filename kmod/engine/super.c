@@ -31,8 +31,8 @@ struct super_copy {
 	bool ours;		/* either magic is there */
 	bool valid;		/* magic, self, slot and checksum are right */
 	bool future;		/* ours, but of an unknown version */
-	u64 gen, mirror;
 	u32 csum;
+	u64 gen, mirror;
 	u8 uuid[16];
 };
 
