@@ -344,6 +344,66 @@ static void test_failing_writes(void **state)
 	free(v);
 }
 
+static void attrs_are_there(struct port_dev *dev)
+{
+	static const struct {
+		u64 vol;
+		const char *key;
+	} attrs[] = { { VOL_BASE, "config" }, { VOL_BASE, "manifest" }, { 0, "pool" } };
+	u8 value[ATTR_BYTES];
+	struct host h;
+	unsigned int i;
+	u32 len;
+
+	host_init(&h, dev);
+	assert_ok(host_open(&h, 0));
+	for (i = 0; i < ARRAY_SIZE(attrs); i++) {
+		len = sizeof(value);
+		assert_ok(lb_attr_get(h.pool, attrs[i].vol, attrs[i].key, (u32)strlen(attrs[i].key), value, &len));
+		assert_int_equal(len, sizeof(value));
+	}
+	assert_ok(host_close(&h));
+}
+
+/* Both copies of something cannot be read for a moment, while looking or while repairing: nothing that could be read before and after it is lost. */
+static void test_failing_reads(void **state)
+{
+	struct verdict *v = malloc(sizeof(*v));
+	const struct check_case *c = NULL;
+	unsigned int k;
+	u64 n;
+
+	for (k = 0; k < cases_catalog_count; k++)
+		if (cases_catalog[k].image == IMAGE_PLAIN && cases_catalog[k].fate == MENDED)
+			c = &cases_catalog[k];
+	assert_non_null(c);
+	for (n = 0; ; n++) {
+		struct port_dev *dev = port_sim_clone(lab->images[c->image]);
+		struct port_sim_fault fault = { .op = PORT_SIM_READ, .skip = n, .times = 2 };
+		struct damage d;
+		u64 hits;
+
+		damage_begin(&d, dev);
+		c->make(&d);
+		port_sim_add_fault(dev, &fault);
+		checklab_judge(dev, JUDGE_REPAIR, v);
+		hits = port_sim_fault_hits(dev);
+		port_sim_clear_faults(dev);
+		if (hits) {
+			checklab_judge(dev, JUDGE_REPAIR, v);
+			assert_ok(v->err);
+			assert_int_equal(v->sum.remaining, 0);
+			attrs_are_there(dev);
+			checklab_opens(lab, c->image, dev);
+		}
+		port_sim_free(dev);
+		if (!hits)
+			break;
+	}
+	assert_true(n > 50);
+	free(v);
+}
+
 /* What is no pool, is too small, or comes from the future. */
 static void test_refusals(void **state)
 {
@@ -432,6 +492,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_cut_repairs),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_failing_writes),
+		cmocka_unit_test(test_failing_reads),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_text_is_plain),
 	};

@@ -11,6 +11,7 @@ struct cat_walk {
 	ck_each_item each;
 	void *arg;
 	struct lb_node *bufs[LB_TREE_MAX_LEVEL + 1];
+	u64 skipped;			/* nodes that could not be used */
 };
 
 /* Bounds: keys from lo on and below hi (NULL: no bound). They point into the parents' buffers. */
@@ -51,10 +52,13 @@ static int cat_load(struct cat_walk *w, const struct lb_ref *ref, const struct c
 		return -ENOMEM;
 	if (!w->judge) {
 		n = ck_node(w->ck, ref, LB_TREE_CATALOG);
-		if (!n)
-			return 1;
-		memcpy(*buf, n, sizeof(*n));
-		return judge_bounds(w, ref, at, *buf);
+		err = 1;
+		if (n) {
+			memcpy(*buf, n, sizeof(*n));
+			err = judge_bounds(w, ref, at, *buf);
+		}
+		w->skipped += err > 0;
+		return err;
 	}
 	err = ck_claim(w->ck, ref->addr, 1, CK_USE_META, 0, "catalog node, level", ref->level);
 	if (err >= 0 && ref->addr2)
@@ -66,6 +70,7 @@ static int cat_load(struct cat_walk *w, const struct lb_ref *ref, const struct c
 	if (!err)
 		err = judge_bounds(w, ref, at, *buf);
 	if (err > 0) {
+		w->skipped++;
 		w->ck->incomplete = true;
 		w->ck->catalog_partial = true;
 	}
@@ -126,5 +131,9 @@ int ck_catalog_walk(struct ck *ck, bool judge, ck_each_item each, void *arg)
 	err = cat_node(&w, &root, &at);
 	for (level = 0; level <= LB_TREE_MAX_LEVEL; level++)
 		port_free_block(w.bufs[level]);
+	if (judge)
+		ck->catalog_skipped = w.skipped;
+	else if (!err && w.skipped != ck->catalog_skipped)
+		err = ck->no_memory ? -ENOMEM : -EIO;	/* it could be read a moment ago */
 	return err;
 }

@@ -182,7 +182,7 @@ struct ck {
 	bool searching;			/* walking again to name the users of twice[] */
 
 	struct ck_region *regions;
-	u64 catalog_nodes;
+	u64 catalog_nodes, catalog_skipped;	/* skipped: could not be used, nor what is below them */
 	struct ck_catalog cat;
 	struct ck_journal journal;
 	struct ck_cache *cache;
@@ -294,7 +294,7 @@ u64 ck_memo_get(const struct ck_memo *m, u64 addr);	/* 0: not known */
 
 /*
  * cattree.c: every item of the committed catalog in order. judge: claim and tell. each() returns 0 or a negative
- * errno.
+ * errno. Without judge, -EIO or -ENOMEM when it is not the same nodes as then that cannot be used.
  */
 typedef int (*ck_each_item)(void *arg, const u8 *key, u32 key_len, const u8 *value, u32 value_len);
 int ck_catalog_walk(struct ck *ck, bool judge, ck_each_item each, void *arg);

@@ -175,8 +175,6 @@ int ck_rebuild_catalog(struct ck *ck, struct lb_ptr *root, u64 *nodes)
 		b.edits[i] = &ck->fixes.edits[i];
 	qsort(b.edits, b.edit_count, sizeof(*b.edits), cmp_edit);
 	err = ck_catalog_walk(ck, false, build_item, &b);
-	if (!err && ck->incomplete)
-		err = -EIO;	/* it could be read a moment ago */
 	if (!err)
 		err = edits_before(&b, NULL, 0, &same);
 	if (!err)
