@@ -596,6 +596,45 @@ static void test_cuts(void **state)
 			cut_everywhere(IMAGE_JOURNAL, &t.list[i], "a node of base");
 }
 
+/* Without memory nothing is decided; what was written before it ran out does no harm. */
+static void test_no_memory(void **state)
+{
+	static struct outcome o;
+	static struct targets t;
+	struct port_dev *whole = port_sim_clone(lab->images[IMAGE_PLAIN]), *dev;
+	u64 before, total, live, n;
+	unsigned int i;
+
+	find_targets(&t, whole);
+	for (i = 0; i < t.count && (t.list[i].kind != LB_TREE_MAP || t.list[i].vol != VOL_BASE || t.list[i].level); i++)
+		;
+	assert_true(i < t.count);
+	destroy(whole, &t.list[i]);
+	dev = port_sim_clone(whole);
+	before = port_alloc_total();
+	salvage(dev, true, SCAN, &o);
+	assert_ok(o.err);
+	total = port_alloc_total() - before;
+	port_sim_free(dev);
+	live = port_alloc_live();
+	for (n = 1; n <= total && only_image < 0; n += 1 + total / 150) {
+		dev = port_sim_clone(whole);
+		port_fault_alloc(n, 1);
+		salvage(dev, true, SCAN, &o);
+		port_fault_alloc(0, 0);
+		assert_int_equal(o.err, -ENOMEM);
+		assert_false(o.s.written);
+		assert_int_equal(port_alloc_live(), live);
+		salvage(dev, true, SCAN, &o);
+		assert_ok(o.err);
+		if (!o.s.needed)
+			mend(dev, dev);
+		clean(dev, "memory");
+		port_sim_free(dev);
+	}
+	port_sim_free(whole);
+}
+
 /* All bitmaps and the region table are gone: a repair makes them from the trees. */
 static void test_no_space_map(void **state)
 {
@@ -649,6 +688,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_cuts),
+		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_no_space_map),
 	};
 

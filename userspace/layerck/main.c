@@ -184,9 +184,9 @@ static void summary_text(const struct run *r, const struct lbck_summary *s)
 	else if (s->remaining)
 		printf("%s: %llu errors, %llu warnings. %s\n", r->path, (unsigned long long)s->errors,
 		       (unsigned long long)s->warnings,
-		       r->repair ? "Nothing of it can be repaired." :
+		       r->repair ? "Nothing of it can be repaired; see --salvage." :
 		       s->repairable ? "What is marked can be repaired with --repair." :
-		       "None of them can be repaired without guessing.");
+		       "None of them can be repaired without guessing; see --salvage.");
 	else if (!r->quiet)
 		printf("%s: clean.\n", r->path);
 }

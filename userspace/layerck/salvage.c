@@ -150,7 +150,7 @@ static int make(struct attempt *a, bool journal)
 	}
 	if (!err)
 		err = salvage_write_catalog(s);
-	return err;
+	return !err && a->ck.no_memory ? -ENOMEM : err;
 }
 
 /* What is wrong, but for the newer superblock that is given up: it goes with the first commit. */
