@@ -110,7 +110,7 @@ def judge(files, explained):
 
 
 def main():
-    objects, report = sys.argv[1:3]
+    objects, report = (os.path.abspath(p) for p in sys.argv[1:3])
     only = sys.argv[4:] if sys.argv[3:4] == ["--missing"] else None
     explained = explanations()
     sums, missing, idle = judge(measure(objects, report), explained)
