@@ -63,16 +63,14 @@ static int table_block(struct ck *ck, const struct lb_ref *ref, u32 depth, u64 i
 
 static int table_content(struct ck *ck, const struct lb_table_block *t, u32 depth, u64 index)
 {
-	u64 each = depth ? regions_under(depth - 1) : 1, first = index * regions_under(depth);
-	u64 regions = region_count(ck->total);
+	u64 first = index * regions_under(depth);
 	unsigned int i;
 	int err = 0;
 
-	for (i = 0; i < (depth ? LB_TABLE_FANOUT : LB_TABLE_ENTRIES) && !err; i++) {
+	/* What lies beyond its count is absent: regions without a bitmap. */
+	for (i = 0; i < le16_to_cpu(t->header.count) && !err; i++) {
 		struct lb_ref child;
 
-		if (first + i * each >= regions)
-			break;
 		if (!depth) {
 			if (!ck->searching)
 				take_entry(ck, first + i, &t->entries[i]);
@@ -95,13 +93,22 @@ static void forget_regions(struct ck *ck, u32 depth, u64 index)
 		ck->regions[r].known = false;
 }
 
-static bool table_in_place(const struct lb_table_block *t, const struct lb_ref *ref, u32 depth, u64 index,
+/* How many entries or pointers a table block can have in a pool of this size. */
+static u64 table_room(const struct ck *ck, u32 depth, u64 index)
+{
+	u64 each = depth ? regions_under(depth - 1) : 1, first = index * regions_under(depth);
+	u64 regions = region_count(ck->total), most = depth ? LB_TABLE_FANOUT : LB_TABLE_ENTRIES;
+
+	return regions > first ? min_t(u64, (regions - first + each - 1) / each, most) : 0;
+}
+
+static bool table_in_place(const struct ck *ck, const struct lb_table_block *t, const struct lb_ref *ref, u32 depth, u64 index,
 			   u64 gen_above)
 {
 	return ref->level == depth && ref->gen <= gen_above && t->header.kind == depth &&
 	       !le64_to_cpu(t->header.owner) &&
 	       le64_to_cpu(t->header.pad2) == index &&
-	       le16_to_cpu(t->header.count) <= (depth ? LB_TABLE_FANOUT : LB_TABLE_ENTRIES);
+	       le16_to_cpu(t->header.count) <= table_room(ck, depth, index);
 }
 
 static int table_block(struct ck *ck, const struct lb_ref *ref, u32 depth, u64 index, u64 gen_above)
@@ -126,7 +133,7 @@ static int table_block(struct ck *ck, const struct lb_ref *ref, u32 depth, u64 i
 			(unsigned long long)index, load.why[0]);
 		forget_regions(ck, depth, index);
 		err = 0;
-	} else if (!err && !table_in_place(t, ref, depth, index, gen_above)) {
+	} else if (!err && !table_in_place(ck, t, ref, depth, index, gen_above)) {
 		ck_tell(ck, LBCK_TABLE_FIELD, at,
 			"block %llu: depth %u, index %llu, generation %llu, %u entries; it should be %u, %llu",
 			(unsigned long long)ref->addr, t->header.kind, (unsigned long long)le64_to_cpu(t->header.pad2),
