@@ -70,11 +70,25 @@ static int read_next(struct reader *r)
 	return 1;
 }
 
+/* Has nobody begun to write where the chain ends? Nothing is there, or a record of before. */
+static bool untouched(struct reader *r)
+{
+	struct lb_record_header h;
+
+	if (port_read(r->ck->dev, r->ring + r->pos % r->blocks, r->buf))
+		return false;
+	memcpy(&h, r->buf, sizeof(h));
+	return !h.magic || (le32_to_cpu(h.magic) == LB_MAGIC_JOURNAL &&
+			    (h.epoch != r->ck->sb->journal_epoch || le64_to_cpu(h.seq) < r->seq));
+}
+
 /* The chain has ended. Is the record after the missing one there, within the reach of two or at the ring's start? */
 static void look_beyond(struct reader *r)
 {
 	u64 end = 2 * LB_RECORD_MAX_BLOCKS, i;
 
+	if (untouched(r))
+		return;
 	if (r->pos + LB_RECORD_MAX_BLOCKS > r->blocks)
 		end += r->blocks - r->pos;
 	for (i = 1; i < end && r->read + i < r->blocks; i++) {
