@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* One look at a pool from the superblock to the counters, and a second one after a repair. */
+/* One look at a pool from the superblock to the counters; repairs until there is nothing more to repair, and a last look after them. */
 #include <stdlib.h>
 
 #include "ck.h"
@@ -124,7 +124,7 @@ static int look_once(struct port_dev *dev, const struct lbck_opts *opts, lbck_re
 	    ck_anything_to_fix(&ck->fixes))
 		err = -EOPNOTSUPP;
 	*repaired = false;
-	if (!err && !second && opts->repair && ck->total && ck_anything_to_fix(&ck->fixes)) {
+	if (!err && opts->repair && ck->total && ck_anything_to_fix(&ck->fixes)) {
 		err = ck_repair(ck);
 		*repaired = err > 0;
 		err = err > 0 ? 0 : err;
@@ -134,19 +134,29 @@ static int look_once(struct port_dev *dev, const struct lbck_opts *opts, lbck_re
 	return err;
 }
 
+#define REPAIRS_MAX	3u		/* one after the other */
+
 int lbck_check(struct port_dev *dev, const struct lbck_opts *opts, lbck_report report, void *arg,
 	       struct lbck_summary *sum)
 {
+	struct lbck_opts last = *opts;
+	unsigned int repairs = 0;
 	bool again;
 	int err;
 
 	memset(sum, 0, sizeof(*sum));
 	err = look_once(dev, opts, report, arg, sum, false, &again);
-	if (!err && again) {
-		sum->repaired = true;
-		err = look_once(dev, opts, report, arg, sum, true, &again);
-	} else {
+	if (err || !again) {
 		sum->remaining = sum->warnings + sum->errors;
+		return err;
 	}
-	return err;
+	sum->repaired = true;
+	/* What could not be counted or rebuilt because something was unreadable may be now: nobody should have to ask twice. */
+	while (!err && again && ++repairs < REPAIRS_MAX)
+		err = look_once(dev, opts, NULL, NULL, sum, true, &again);
+	if (err)
+		return err;
+	sum->remaining = 0;
+	last.repair = false;
+	return look_once(dev, &last, report, arg, sum, true, &again);
 }
