@@ -14,10 +14,12 @@
 #   --cpu MODEL        QEMU's -cpu
 #   --append ARGS      more kernel command line
 #   --qemu-arg ARG     one more argument for QEMU (repeatable)
-#   --disk NAME=SIZE[,fs=ext4]
+#   --disk NAME=SIZE[,fs=ext4][,log=FILE]
 #                      a sparse disk of serial NAME: /dev/disk/by-id/virtio-NAME,
 #                      $VM_DISK_NAME in the command's environment. A disk named
 #                      "scratch" is mounted at /scratch (give it a file system).
+#                      FILE gets what is written to it, in the format of
+#                      dm-log-writes (see tests/lib/logwrites.py).
 #   --disk-cache MODE  QEMU's cache mode for the disks (writeback)
 #   --keep-disks DIR   disks live in DIR and stay there; those that exist are
 #                      used as they are
@@ -136,7 +138,7 @@ take_slot() {
 
 # Sparse disks; fills DISK_ARGS and tells the guest their names.
 make_disks() {
-	local spec name size fs file i=0 letters=abcdefghijklmnopqrstuvwxyz
+	local spec name size fs log file i=0 letters=abcdefghijklmnopqrstuvwxyz
 
 	DISK_ARGS=()
 	[ -n "$DISKDIR" ] || DISKDIR=$RUN/disks
@@ -144,15 +146,22 @@ make_disks() {
 	for spec in "${DISKS[@]}"; do
 		name=${spec%%=*}
 		size=${spec#*=}
-		fs=''
+		fs='' log=''
+		case $size in *,log=*) log=${size##*,log=}; size=${size%,log=*} ;; esac
 		case $size in *,fs=*) fs=${size##*,fs=}; size=${size%%,*} ;; esac
 		file=$DISKDIR/$name.img
 		if [ ! -e "$file" ]; then
 			truncate -s "$size" "$file" || die "disk $spec"
 			[ -z "$fs" ] || "mkfs.$fs" -q "$file" || die "mkfs.$fs $file"
 		fi
-		DISK_ARGS+=(-drive "file=$file,format=raw,if=none,id=d$i,cache=$DISKCACHE,discard=unmap"
-			-device "virtio-blk-pci,drive=d$i,serial=$name")
+		if [ -n "$log" ]; then
+			rm -f "$log"
+			truncate -s 64G "$log" || die "log of disk $spec"
+			DISK_ARGS+=(-blockdev "driver=blklogwrites,node-name=d$i,discard=unmap,file.driver=file,file.filename=$file,file.discard=unmap,log.driver=file,log.filename=$log")
+		else
+			DISK_ARGS+=(-drive "file=$file,format=raw,if=none,id=d$i,cache=$DISKCACHE,discard=unmap")
+		fi
+		DISK_ARGS+=(-device "virtio-blk-pci,drive=d$i,serial=$name")
 		ENVS+=("VM_DISK_${name//[^a-zA-Z0-9]/_}=/dev/vd${letters:i:1}")
 		i=$((i + 1))
 	done

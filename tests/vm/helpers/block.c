@@ -15,30 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pattern.h"
+
 #define BLOCK 4096
-
-static uint64_t seed_of(const char *text)
-{
-	uint64_t h = 0xcbf29ce484222325ULL;
-
-	for (; *text; text++)
-		h = (h ^ (unsigned char)*text) * 0x100000001b3ULL;
-	return h ? h : 1;
-}
-
-/* xorshift64*: the n-th word depends on the seed and n only. */
-static void fill(unsigned char *to, size_t bytes, uint64_t *state)
-{
-	for (size_t i = 0; i < bytes; i += 8) {
-		uint64_t word;
-
-		*state ^= *state >> 12;
-		*state ^= *state << 25;
-		*state ^= *state >> 27;
-		word = *state * 0x2545f4914f6cdd1dULL;
-		memcpy(to + i, &word, bytes - i < 8 ? bytes - i : 8);
-	}
-}
 
 static int fail(const char *what)
 {
@@ -48,13 +27,13 @@ static int fail(const char *what)
 
 static int pattern(const char *seed, size_t bytes)
 {
-	uint64_t state = seed_of(seed);
+	uint64_t state = pattern_seed(seed);
 	unsigned char chunk[65536];
 
 	while (bytes) {
 		size_t n = bytes < sizeof(chunk) ? bytes : sizeof(chunk);
 
-		fill(chunk, n, &state);
+		pattern_fill(chunk, n, &state);
 		if (fwrite(chunk, 1, n, stdout) != n)
 			return fail("standard output");
 		bytes -= n;
@@ -88,8 +67,8 @@ static int device(const char *how, const char *path, uint64_t block, const char 
 		return fail("memory");
 	memset(data, 0, bytes);
 	if (seed) {
-		state = seed_of(seed);
-		fill(data, bytes, &state);
+		state = pattern_seed(seed);
+		pattern_fill(data, bytes, &state);
 	}
 	if (writing) {
 		ret = pwrite(fd, data, bytes, block * BLOCK) == (ssize_t)bytes ? 0 : fail(path);
