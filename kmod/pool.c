@@ -187,7 +187,7 @@ static void lbk_gone_work(struct work_struct *work)
 	struct lbk_pool *pool = container_of(work, struct lbk_pool, gone_work);
 
 	if (lbk_pool_ready(pool) && READ_ONCE(pool->gone))
-		lb_pool_fail(pool->engine, -ENODEV, "the device has been removed: using it");
+		lb_pool_fail(pool->engine, -EIO, "the device has been removed: using it");
 }
 
 static void lbk_device_gone(struct block_device *bdev)

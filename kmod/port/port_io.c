@@ -54,6 +54,15 @@ static bool port_add(struct bio *bio, void *block)
 	return bio_add_page(bio, virt_to_page(block), LB_BLOCK_BYTES, offset_in_page(block)) == LB_BLOCK_BYTES;
 }
 
+/*
+ * A device has many words for its failures ("gone", "no space", "busy"). In an answer to a request they mean the pool, so here they
+ * are all one.
+ */
+static int port_io_error(int err)
+{
+	return err ? -EIO : 0;
+}
+
 /* ------------------------------------------------------------------ synchronous */
 
 int port_read(struct port_dev *dev, u64 block, void *buf)
@@ -67,7 +76,7 @@ int port_read(struct port_dev *dev, u64 block, void *buf)
 	port_add(&bio, buf);
 	err = submit_bio_wait(&bio);
 	bio_uninit(&bio);
-	return err;
+	return port_io_error(err);
 }
 
 int port_write(struct port_dev *dev, u64 block, void *const *bufs, unsigned int count, unsigned int flags)
@@ -93,12 +102,12 @@ int port_write(struct port_dev *dev, u64 block, void *const *bufs, unsigned int 
 	}
 	err = submit_bio_wait(bio);
 	bio_put(bio);
-	return err;
+	return port_io_error(err);
 }
 
 int port_flush(struct port_dev *dev)
 {
-	return blkdev_issue_flush(dev->bdev);
+	return port_io_error(blkdev_issue_flush(dev->bdev));
 }
 
 /* ------------------------------------------------------------------ batches */
@@ -145,7 +154,7 @@ static void port_batch_end_io(struct bio *bio)
 	struct port_batch *b = bio->bi_private;
 
 	if (bio->bi_status && bio_op(bio) != REQ_OP_DISCARD)
-		cmpxchg(&b->error, 0, blk_status_to_errno(bio->bi_status));
+		cmpxchg(&b->error, 0, port_io_error(blk_status_to_errno(bio->bi_status)));
 	bio_put(bio);
 	if (atomic_dec_and_test(&b->pending))
 		complete(&b->done);

@@ -34,5 +34,5 @@ refused layerctl volume create --size 1M "$POOL/w"
 
 step "closed"
 layerctl deactivate "$POOL/v"
-within 20 layerctl pool close "$POOL" || true
+refused -m "the pool's device failed" within 20 layerctl pool close "$POOL"
 refused layerctl pool status "$POOL"
