@@ -20,7 +20,9 @@ VERSION := $(shell cat VERSION)
 export KERNEL
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test mutation-test check-style fault-test test fuzz vm-shell quickstart install modules-install dkms-install clean coverage
+.PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test \
+	mutation-test fault-test coverage check-style test fuzz soak vm-shell quickstart install \
+	modules-install dkms-install clean
 
 all: module userspace ## Build the module for KERNEL and the tools
 
@@ -73,6 +75,9 @@ fuzz: ## Fuzz pools, requests and images (TARGET=name for one, FUZZ_TIME=seconds
 	@scripts/deps.sh build test
 	$(MAKE) -s -j$(shell nproc) -C tests/fuzz all
 	$(MAKE) -s -C tests/fuzz fuzz
+
+soak: deps ## Power cuts (ROUNDS=100, SEED=), ioctls and writes to the disk followed for hours
+	tests/soak --kernel $(KERNEL)
 
 vm-shell: module stage ## A shell in a throwaway VM with module and tools
 	scripts/vm.sh --verbose --kernel $(KERNEL) --install $(STAGE) \

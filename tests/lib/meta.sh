@@ -8,12 +8,12 @@ test_field() {
 	sed -n "1,25s/^# $2: *//p" "$1" | head -n 1
 }
 
-# test_limit FILE: its time-out in seconds, longer on a busy machine.
+# test_limit FILE: its time-out in seconds, longer on a busy machine; in a soak (tests/soak) that of the soak.
 test_limit() {
 	local limit
 
 	limit=$(test_field "$1" timeout)
-	echo $((${limit:-120} * ${TEST_TIME_SCALE:-1}))
+	echo $((${SOAK_LIMIT:-${limit:-120}} * ${TEST_TIME_SCALE:-1}))
 }
 
 # test_missing FILE: prints the first requirement that is not met.
