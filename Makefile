@@ -21,13 +21,13 @@ export KERNEL
 
 .DEFAULT_GOAL := all
 .PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test \
-	mutation-test fault-test coverage check-style test fuzz soak vm-shell quickstart install \
-	modules-install dkms-install clean
+	mutation-test fault-test coverage check-style test fuzz soak debug-kernel debug-test \
+	debug-test-short vm-shell quickstart install modules-install dkms-install clean
 
 all: module userspace ## Build the module for KERNEL and the tools
 
 help: ## Say what the targets do
-	@echo "make TARGET [KERNEL=6.1|6.12|newest|host] [...]"
+	@echo "make TARGET [KERNEL=6.1|6.12|newest|debug|host] [...]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 20
 
 deps: ## Install what is missing on this machine (apt, as root or with sudo)
@@ -78,6 +78,21 @@ fuzz: ## Fuzz pools, requests and images (TARGET=name for one, FUZZ_TIME=seconds
 
 soak: deps ## Power cuts (ROUNDS=100, SEED=), ioctls and writes to the disk followed for hours
 	tests/soak --kernel $(KERNEL)
+
+debug-kernel: ## Build the kernel that watches itself (KASAN, lockdep, KUnit, ...), once, into the cache
+	@scripts/kernel.sh get debug >/dev/null
+
+# What is left out does not depend on the kernel.
+debug-test: deps debug-kernel ## Run KUnit, fault injection and the VM tests on the debug kernel (TESTS="names" for some)
+	tests/run $(if $(filter 1,$(V)),-v) --kernel debug --only vm --only vm-own \
+		$(if $(TESTS),$(TESTS),'!(dkms-*|quickstart-*|harness-*)')
+
+# A part of it for CI: what is made for this kernel, and a test of each kind of thing the module does.
+DEBUG_SHORT := 'kunit-*' 'faults-*' 'module-loads-*' 'control-refuses-*' 'rollback-*' 'snapshot-of-a-busy-*' \
+	'pool-full-errors-*' 'reload-keeps-*' 'device-pulled-out' 'grow-online'
+
+debug-test-short: ## The part of debug-test that CI runs
+	@$(MAKE) -s debug-test TESTS="$(DEBUG_SHORT)"
 
 vm-shell: module stage ## A shell in a throwaway VM with module and tools
 	scripts/vm.sh --verbose --kernel $(KERNEL) --install $(STAGE) \

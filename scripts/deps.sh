@@ -3,7 +3,8 @@
 #
 # Installs the Debian packages that layerblk needs and that are missing.
 #
-#   scripts/deps.sh [--list] [GROUP...]       groups: build test vm quickstart all
+#   scripts/deps.sh [--list] [GROUP...]       groups: build test vm kernel
+#                                              quickstart all
 #
 # Asks nothing of the machine but apt with Debian's archive, as root or with
 # sudo. Does nothing (not even an apt-get update) when all is there, so every
@@ -21,6 +22,7 @@ declare -A GROUP=(
 	[vm]="qemu-system-x86 busybox-static udev kmod cpio zstd xz-utils
 		e2fsprogs xfsprogs fio util-linux mount dmsetup iproute2 crun
 		binutils"
+	[kernel]="gcc make flex bison bc libelf-dev libssl-dev perl kmod xz-utils"
 	[quickstart]="mmdebstrap umoci jq zstd crun e2fsprogs xfsprogs"
 )
 

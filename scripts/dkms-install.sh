@@ -25,7 +25,8 @@ main() {
 	rm -rf "$src"
 	mkdir -p "$src"
 	cp "$REPO/dkms.conf" "$REPO/Kbuild" "$REPO/VERSION" "$REPO/LICENSE" "$src/"
-	(cd "$REPO" && find kmod -type f \( -name '*.[chS]' -o -name 'Kbuild*' -o -name '*.mk' \) \
+	# Without the tests of kmod/kunit.
+	(cd "$REPO" && find kmod -path kmod/kunit -prune -o -type f \( -name '*.[chS]' -o -name 'Kbuild*' -o -name '*.mk' \) \
 		-exec cp --parents {} "$src/" \;)
 	[ -z "$destdir" ] || return 0
 	dkms add "layerblk/$version"

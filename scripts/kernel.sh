@@ -8,11 +8,13 @@
 #   scripts/kernel.sh [--update] get SERIES    fetch if needed, print VAR=value lines
 #   scripts/kernel.sh chroot SERIES            as get, and make the build chroot
 #   scripts/kernel.sh ls                       what the cache holds
+#   scripts/kernel.sh [--update] source        fetch linux-source-6.1 if needed, print the tarball's path
 #   scripts/kernel.sh checkpatch               print the path of checkpatch.pl
 #   scripts/kernel.sh mirror                   print the Debian mirror in use
 #
 # SERIES: 6.1 (bookworm), 6.12 (bookworm-backports), 6.12-trixie (trixie),
-#         newest (trixie-backports).
+#         newest (trixie-backports); debug and kcsan are built here, see
+#         scripts/debug-kernel.sh.
 # Printed by get:
 #   KREL      the release, as uname -r prints it in that kernel
 #   VMLINUZ   the kernel image
@@ -27,6 +29,7 @@
 
 set -euo pipefail
 
+REPO=$(cd "$(dirname "$0")/.." && pwd -P)
 CACHE=${LAYERBLK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/layerblk}
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 ARCH=$(dpkg --print-architecture)
@@ -61,7 +64,7 @@ suites() {
 	6.12) echo "bookworm-backports debian" ;;
 	6.12-trixie) echo "trixie debian" ;;
 	newest) printf '%s\n' "trixie debian" "trixie-backports debian" ;;
-	*) die "no kernel series '$1' (6.1, 6.12, 6.12-trixie, newest)" ;;
+	*) die "no kernel series '$1' (6.1, 6.12, 6.12-trixie, newest, debug, kcsan)" ;;
 	esac
 }
 
@@ -236,27 +239,47 @@ get() {
 	fi
 }
 
+# The kernel's source as Debian has it: leaves one tarball, named by its
+# version, and prints its path. The caller holds the lock.
+source_tarball() {
+	local dir=$CACHE/source pkg=linux-source-6.1 tmp tar
+
+	mkdir -p "$dir"
+	tar=$(find "$dir" -name "${pkg}_*.tar.xz" | sort -V | tail -n 1)
+	if [ "$1" = 1 ] || [ -z "$tar" ]; then
+		echo "kernel: fetching $pkg" >&2
+		tmp=$CACHE/.source.$$
+		mkdir -p "$tmp"
+		apt_prepare 6.1
+		(cd "$tmp" && apt_in 6.1 apt-get download "$pkg") >&2
+		tar=$dir/$(basename "$tmp"/*.deb _all.deb).tar.xz
+		dpkg-deb -x "$tmp"/*.deb "$tmp"
+		mv "$tmp/usr/src/$pkg.tar.xz" "$tar"
+		rm -rf "$tmp"
+	fi
+	echo "$tar"
+}
+
 # The style checker comes with the kernel's source package only.
 checkpatch() {
-	local dir=$CACHE/checkpatch tmp pkg
+	local dir=$CACHE/checkpatch tmp tar src=linux-source-6.1
 
-	exec 9>"$CACHE/lock"
-	flock 9
 	if [ ! -d "$dir" ]; then
-		echo "kernel: fetching checkpatch" >&2
+		tar=$(source_tarball 0)
 		tmp=$CACHE/.checkpatch.$$
-		mkdir -p "$tmp/deb"
-		apt_prepare 6.1
-		pkg=linux-source-6.1
-		(cd "$tmp/deb" && apt_in 6.1 apt-get download "$pkg") >&2
-		dpkg-deb -x "$tmp"/deb/*.deb "$tmp/deb"
-		tar -C "$tmp" -xf "$tmp/deb/usr/src/$pkg.tar.xz" --strip-components=2 \
-			--occurrence=1 "$pkg/scripts/checkpatch.pl" \
-			"$pkg/scripts/spelling.txt" "$pkg/scripts/const_structs.checkpatch"
-		rm -rf "$tmp/deb"
+		mkdir -p "$tmp"
+		tar -C "$tmp" -xf "$tar" --strip-components=2 \
+			--occurrence=1 "$src/scripts/checkpatch.pl" \
+			"$src/scripts/spelling.txt" "$src/scripts/const_structs.checkpatch"
 		mv -T "$tmp" "$dir"
 	fi
 	echo "$dir/checkpatch.pl"
+}
+
+locked() {
+	exec 9>"$CACHE/lock"
+	flock 9
+	"$@"
 }
 
 main() {
@@ -267,11 +290,18 @@ main() {
 		shift
 	fi
 	mkdir -p "$CACHE"
+	case ${1-}:${2-} in
+	get:debug|get:kcsan|chroot:debug|chroot:kcsan)
+		[ "$update" = 0 ] || exec "$REPO/scripts/debug-kernel.sh" --update get "$2"
+		exec "$REPO/scripts/debug-kernel.sh" get "$2"
+		;;
+	esac
 	case ${1-} in
 	get) [ $# -eq 2 ] || die "get SERIES"; get "$2" "$update" 0 ;;
 	chroot) [ $# -eq 2 ] || die "chroot SERIES"; get "$2" "$update" 1 ;;
 	ls) ls "$CACHE/kernels" ;;
-	checkpatch) checkpatch ;;
+	source) locked source_tarball "$update" ;;
+	checkpatch) locked checkpatch ;;
 	mirror) mirror ;;
 	*) usage >&2; exit 2 ;;
 	esac

@@ -334,6 +334,8 @@ main() {
 	local tmp=${LAYERBLK_VM_TMP:-$REPO/build/vm} rc
 
 	parse_args "$@"
+	# What the kernel does not know goes into the environment of its first process.
+	case $SERIES in debug|kcsan) APPEND+=' VM_HUNG=240' ;; esac
 	check_tools
 	mkdir -p "$CACHE/vm" "$tmp"
 	RUN=$(mktemp -d "$tmp/run.XXXXXX")

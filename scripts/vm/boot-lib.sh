@@ -66,6 +66,7 @@ vm_initramfs() {
 		tmp=$(mktemp -d "$cache/initramfs.XXXXXX")
 		mkdir -p "$tmp/root/bin" "$tmp/root/modules"
 		cp /bin/busybox "$tmp/root/bin/"
+		: >"$tmp/root/modules/order"	# it stays empty where all is built in
 		install -m 755 "$init" "$tmp/root/init"
 		for m in "${want[@]}"; do
 			modprobe -d "$modroot" -S "$krel" --show-depends "$m"
@@ -104,6 +105,8 @@ vm_modules() {
 	dir=$run/modules/lib/modules/$krel
 	mkdir -p "$dir/updates"
 	cp "$ko" "$dir/updates/layerblk.ko"
+	# The tests that were built with it, if they were.
+	[ ! -f "${ko%.ko}_kunit.ko" ] || cp "${ko%.ko}_kunit.ko" "$dir/updates/"
 	ln -s "$(readlink -f "$base/kernel")" "$dir/kernel"
 	cp "$base"/modules.builtin* "$base/modules.order" "$dir/"
 	depmod -b "$run/modules" "$krel"
