@@ -30,6 +30,9 @@ complains 'INFO: task fio:123 blocked for more than 60 seconds.'
 complains 'rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:'
 complains 'rcu: INFO: rcu_preempt self-detected stall on CPU'
 complains 'UBSAN: array-index-out-of-bounds in kmod/engine/tree.c:1:2'
+complains 'INFO: trying to register non-static key.'
+complains 'kmemleak: 3 new suspicious memory leaks (see /sys/kernel/debug/kmemleak)'
+complains 'BUG: KCSAN: data-race in lb_vol_look / lb_vol_insert'
 complains 'kernel BUG at mm/slub.c:305!'
 complains 'refcount_t: underflow; use-after-free.'
 complains 'list_add corruption. next->prev should be prev'
@@ -50,4 +53,13 @@ echo 'I/O error, dev vdb,' >"$T/expected"
 klog_check "$T/log" "$T/expected" || fail "an announced line fails"
 echo 'I/O error, dev vdc, sector 0' >>"$T/log"
 klog_check "$T/log" "$T/expected" >/dev/null && fail "another device's line passes"
+
+step "an announced trace, and nothing after it"
+printf '%s\n' 'percpu: allocation failed, size=8 align=8 atomic=0' 'Call Trace:' ' <TASK>' ' dump_stack+0x1/0x2' ' </TASK>' >"$T/log"
+rm "$T/expected"
+klog_check "$T/log" "$T/expected" >/dev/null && fail "a trace that nobody announced passes"
+echo 'percpu: allocation failed' >"$T/expect-trace"
+klog_check "$T/log" "$T/expected" || fail "an announced trace fails"
+echo 'BUG: KASAN: use-after-free in lb_map_lookup+0x1/0x2' >>"$T/log"
+klog_check "$T/log" "$T/expected" >/dev/null && fail "what comes after an announced trace passes"
 exit 0

@@ -8,7 +8,7 @@
 KLOG_FATAL='WARNING:|BUG:|Oops|kernel BUG|general protection|double fault'
 KLOG_FATAL+='|Call Trace:|unable to handle|Unable to handle'
 KLOG_FATAL+='|blocked for more than|possible circular|possible recursive locking'
-KLOG_FATAL+='|inconsistent lock|inconsistent \{|suspicious RCU'
+KLOG_FATAL+='|non-static key|inconsistent lock|inconsistent \{|suspicious RCU'
 KLOG_FATAL+='|KASAN|UBSAN|KCSAN|kmemleak: [0-9]+ new'
 KLOG_FATAL+='|soft lockup|hard LOCKUP|detected stalls|self-detected stall'
 KLOG_FATAL+='|refcount_t:|list_(add|del) corruption|stack-protector'
@@ -27,13 +27,27 @@ klog_fatal() {
 	grep -aqE "$KLOG_FATAL" "$1"
 }
 
-# klog_check FILE [EXPECTED_REGEX_FILE]: prints the lines that fail a test and
-# returns 1 if there are any.
-klog_check() {
-	local file=$1 expected=${2-/dev/null} bad
+# klog_without_traces FILE REGEX_FILE: the log but for the call traces that come
+# after a line which matches: what the kernel itself says of memory that it did
+# not get.
+klog_without_traces() {
+	awk -v regexes="$2" '
+		BEGIN { while ((getline line < regexes) > 0) re = re (re == "" ? "" : "|") line }
+		re != "" && $0 ~ re { skip = 1 }
+		!skip { print }
+		/<\/TASK>/ { skip = 0 }' "$1"
+}
 
+# klog_check FILE [EXPECTED_REGEX_FILE]: prints the lines that fail a test and
+# returns 1 if there are any. A file expect-trace beside the other has what
+# klog_without_traces takes.
+klog_check() {
+	local file=$1 expected=${2-/dev/null} bad traces
+
+	traces=$(dirname "$expected")/expect-trace
 	[ -e "$expected" ] || expected=/dev/null
-	bad=$(grep -aE "$KLOG_FATAL|$KLOG_UNLESS_EXPECTED" "$file" |
+	[ -e "$traces" ] || traces=/dev/null
+	bad=$(klog_without_traces "$file" "$traces" | grep -aE "$KLOG_FATAL|$KLOG_UNLESS_EXPECTED" |
 		{ if [ -s "$expected" ]; then grep -avEf "$expected"; else cat; fi; } || true)
 	[ -n "$bad" ] || return 0
 	printf '%s\n' "$bad"

@@ -29,6 +29,8 @@ test_have() {
 	case $1 in
 	cmd:*) command -v "${1#cmd:}" >/dev/null ;;
 	mod:*) [ -d "/sys/module/${1#mod:}" ] || modprobe -n -q "${1#mod:}" ;;
+	# the kernel's fault injection, by its directory in debugfs
+	faults:*) [ -d "/sys/kernel/debug/${1#faults:}" ] && [ -e /proc/self/fail-nth ] ;;
 	file:*) [ -e "$TEST_REPO/${1#file:}" ] ;;
 	'kernel>='*)
 		[ "$(printf '%s\n' "${1#*>=}" "$(uname -r)" | sort -V | head -n 1)" = "${1#*>=}" ] ;;

@@ -7,7 +7,7 @@
 #   # where: vm        in a VM shared with other tests (the default)
 #   #        vm-own    on the host; boots VMs of its own with vm_run
 #   #        host      on the host
-#   # requires: cmd:fio mod:layerblk ctl:"run" file:PATH kernel>=6.12
+#   # requires: cmd:fio mod:layerblk ctl:"run" file:PATH kernel>=6.12 faults:failslab
 #   # timeout: seconds (120)
 #   # smp: 2           (VM) with two processors; without it one
 #   # group: style     (host only) part of make check-style
@@ -70,6 +70,11 @@ step() {
 # accident: make REGEX narrow.
 expect_klog() {
 	printf '%s\n' "$1" >>"$TEST_META/expect-klog"
+}
+
+# expect_trace REGEX: the same for a call trace that follows on such a line.
+expect_trace() {
+	printf '%s\n' "$1" >>"$TEST_META/expect-trace"
 }
 
 assert_eq() {
