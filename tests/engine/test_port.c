@@ -264,7 +264,8 @@ static void put(struct port_dev *dev, u64 block, u64 pattern, unsigned int flags
 /* The pattern in a block, 0 for zeros, ~0 for a mixture. */
 static u64 get(struct port_dev *dev, u64 block)
 {
-	u64 buf[LB_BLOCK_BYTES / 8], want[LB_BLOCK_BYTES / 8], p;
+	static u64 want[LB_BLOCK_BYTES / 8];
+	u64 buf[LB_BLOCK_BYTES / 8], p;
 
 	assert_ok(port_read(dev, block, buf));
 	for (p = 1; p < 100; p++) {
