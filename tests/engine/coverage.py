@@ -12,6 +12,7 @@ something that is reached or not there. With --missing, prints what is missing o
 """
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -34,7 +35,10 @@ def measure(objects, report):
 
 
 def explanations():
-    """(file, source line) -> why. The file is a paragraph for each file: its name, then "line of source" and, indented, why."""
+    """
+    (file, source line) -> why; and [(pattern, why)] for lines of any file. A paragraph for each file: its name (* for any), then,
+    indented, lines of source (patterns) and, indented more, why.
+    """
     found, name, line = {}, None, None
     with open(EXPLAINED, encoding="utf-8") as f:
         for raw in f:
@@ -47,7 +51,8 @@ def explanations():
                 line = text.strip()
             else:
                 name = text
-    return found
+    kinds = [(re.compile(text), why) for (name, text), why in found.items() if name == "*"]
+    return {key: why for key, why in found.items() if key[0] != "*"}, kinds
 
 
 def unreached(line):
@@ -85,7 +90,7 @@ def percent(part, whole):
     return 100.0 * part / whole if whole else 100.0
 
 
-def judge(files, explained):
+def judge(files, explained, kinds):
     """The sums by file, what is missing as text, explanations that explain nothing."""
     sums, missing, used = {}, [], set()
     for name in sorted(files):
@@ -97,12 +102,11 @@ def judge(files, explained):
                 continue
             text = source[line["line_number"] - 1].strip()
             missed, not_taken = unreached(line)
-            why = explained.get((name, text))
+            why = explained.get((name, text)) or next((w for p, w in kinds if p.fullmatch(text)), None)
             total.add(line, why)
             if not missed and not not_taken:
                 continue
-            if why:
-                used.add((name, text))
+            used.add((name, text))
             missing.append((name, "%s:%d: %s%s\n\t%s" % (
                 name, line["line_number"], "not reached" if missed else "%d of %d branches not taken" % (
                     not_taken, len(line["branches"])), " (explained: %s)" % why if why else "", text)))
@@ -112,8 +116,8 @@ def judge(files, explained):
 def main():
     objects, report = (os.path.abspath(p) for p in sys.argv[1:3])
     only = sys.argv[4:] if sys.argv[3:4] == ["--missing"] else None
-    explained = explanations()
-    sums, missing, idle = judge(measure(objects, report), explained)
+    explained, kinds = explanations()
+    sums, missing, idle = judge(measure(objects, report), explained, kinds)
     if only is not None:
         print("\n".join(text for name, text in missing if not only or os.path.basename(name) in only))
         return 0

@@ -78,7 +78,39 @@ static void a_first_write_locks_its_blocks(void **state)
 	pl_free(pl);
 }
 
-/* A look-up is old when the lock is had: what was inserted meanwhile counts. */
+/* So many changes and no more are kept in memory: who would add one is told to wait for a commit, and then can. */
+static void changes_in_memory_are_limited(void **state)
+{
+	struct poollab *pl = pl_new(POOL_BLOCKS);
+	u64 v = pl_create(pl, "v", 400), i, commits, done;
+	struct disk *d = pl_open(pl, v);
+	struct lb_write w;
+	int idx;
+
+	(void)state;
+	pl_settle(pl);
+	pl->pool->mem_limit = 12;
+	for (i = 0; i < 12; i++) {
+		idx = lb_io_enter(d->vol);
+		assert_ok(lb_write_begin(d->vol, 3 * i, 1, 0, &w));
+		lb_write_end(&w, 0);
+		lb_io_leave(d->vol, idx);
+	}
+	idx = lb_io_enter(d->vol);
+	assert_int_equal(lb_write_begin(d->vol, 100, 1, 0, &w), -ENOBUFS);
+	assert_int_equal(lb_unmap(d->vol, 0, 1, 0, &done), -ENOBUFS);
+	lb_io_leave(d->vol, idx);
+	commits = pl_pool_stat(pl).commits;
+	for (i = 0; i < 60; i++)
+		pl_write(d, 100 + 3 * i, 1, i + 1);
+	assert_true(pl_pool_stat(pl).commits >= commits + 4);
+	for (i = 0; i < 60; i++)
+		pl_expect(d, 100 + 3 * i, 1, i + 1);
+	pl_close(d);
+	pl_free(pl);
+}
+
+/* What the device did not take is not there, and its blocks are free again. */
 static void a_failed_first_write_leaves_what_was_there(void **state)
 {
 	struct poollab *pl = pl_new(POOL_BLOCKS);
@@ -381,6 +413,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_first_write_locks_its_blocks),
+		cmocka_unit_test(changes_in_memory_are_limited),
 		cmocka_unit_test(a_failed_first_write_leaves_what_was_there),
 		cmocka_unit_test(the_cache_gives_nodes_back),
 		cmocka_unit_test(policies_that_change_nothing_on_disk),
