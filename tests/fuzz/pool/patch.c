@@ -223,6 +223,9 @@ static void apply(struct disk_made *m, const struct patch *p)
 	case PATCH_SUPER:
 		old = p->where & 1;
 		CHANGE(b, p, &m->sb[old], super_fields, p->which);
+		/* The journal may hold records of the true epoch; see ring.c. */
+		if (le64_to_cpu(m->sb[old].journal_epoch) < le64_to_cpu(b->sb.journal_epoch))
+			m->sb[old].journal_epoch = b->sb.journal_epoch;
 		m->changed[old] = true;
 		return;
 	case PATCH_TABLE:

@@ -310,6 +310,12 @@ static void change_header(struct ring *r, unsigned int record, struct lb_record_
 		f = r->changes[i].patch.where % ARRAY_SIZE(fields);
 		patch_field(r->b, &r->changes[i].patch, (u8 *)h + fields[f].at, fields[f].width);
 	}
+	/*
+	 * No pool holds records of epochs to come: the superblock with a new epoch is durable before its first record is
+	 * written. One that was made up would be found in the next life, and nothing but a search of all of the ring could tell before.
+	 */
+	if (le64_to_cpu(h->epoch) > le64_to_cpu(r->b->sb.journal_epoch))
+		h->epoch = 0;
 }
 
 static void write_record(struct ring *r, unsigned int i, struct port_dev *dev, u64 *pos, u32 *prev)
