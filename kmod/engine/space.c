@@ -166,3 +166,11 @@ u64 lb_space_regions(struct lb_space *s)
 {
 	return READ_ONCE(s->regions);
 }
+
+bool lb_space_data_ok(struct lb_space *s, u64 pblk, u64 count)
+{
+	unsigned int start;
+	u64 region;
+
+	return !lb_region_locate(s, pblk, count, &region, &start);
+}

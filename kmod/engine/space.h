@@ -98,6 +98,8 @@ void lb_freed_forget(struct lb_space *s, struct lb_freed *f);
 
 /* ---- growth: between commits (commit_begin not called). The new size is in the next commit's root. Allocation sees it at once... only after _done; -EINVAL smaller. */
 int lb_space_grow(struct lb_space *s, u64 total_blocks);
+/* Can data lie in these blocks: in the pool, in one region, and not where something fixed is? Any context. */
+bool lb_space_data_ok(struct lb_space *s, u64 pblk, u64 count);
 
 struct lb_space_stat { u64 total, free, charged, reserve, pending, meta_used; };	/* pending: freed, not reclaimed; meta_used: fixed, bitmaps, tables of the space itself */
 void lb_space_get_stat(struct lb_space *s, struct lb_space_stat *st);	/* any context */

@@ -177,7 +177,7 @@ void lb_space_grow_done(struct lb_space *s)
 	flags = port_spin_lock(&s->lock);
 	from = lb_region_size(old_total, last);
 	to = lb_region_size(s->next_total, last);
-	s->total = s->next_total;
+	WRITE_ONCE(s->total, s->next_total);
 	WRITE_ONCE(s->regions, s->next_regions);
 	if (from != to) {
 		reg = lb_region_get(s, last);	/* loaded: live and image differ there */

@@ -24,7 +24,7 @@ int lb_region_locate(struct lb_space *s, u64 pblk, u64 count, u64 *r, unsigned i
 	*r = pblk / LB_REGION_BLOCKS;
 	first = lb_region_first(*r);
 	*start = (unsigned int)(pblk - first);
-	if (!count || count > LB_REGION_BLOCKS - *start || *r >= s->regions || pblk + count > s->total)
+	if (!count || count > LB_REGION_BLOCKS - *start || *r >= READ_ONCE(s->regions) || pblk + count > READ_ONCE(s->total))
 		return -EUCLEAN;
 	/* Bitmap slots begin every region but the first, where all that is fixed lies. */
 	if (*r)

@@ -323,6 +323,9 @@ int lb_vol_look(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struc
 	} else if (busy) {
 		look->dirty = true;
 	}
+	/* What a damaged or made-up map says is neither read nor, as the volume's own, written to. */
+	if (look->pblk != LB_PBLK_HOLE && !lb_space_data_ok(v->pool->space, look->pblk, look->count))
+		return -EUCLEAN;
 	look->owned = look->pblk != LB_PBLK_HOLE && look->birth > lb_owner_origin(&owner, lblk);
 	return 0;
 }
