@@ -106,7 +106,7 @@ int reference_normalize(const char *text, char out[REFERENCE_MAX], struct layerb
 					  "the tag after the colon must have 1 to %d letters, digits, '_', '.' or '-'",
 					  TAG_MAX);
 	rest = name;
-	if (strncmp(rest, "docker.io/", 10) == 0)
+	while (strncmp(rest, "docker.io/", 10) == 0)	/* what is normal stays as it is when it is read again */
 		rest += 10;
 	if (rest != name && strncmp(rest, "library/", 8) == 0 && !strchr(rest + 8, '/'))
 		rest += 8;
