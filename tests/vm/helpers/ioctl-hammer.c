@@ -59,8 +59,8 @@ static const struct request {
 	struct field fields[8];
 } requests[] = {
 	REQUEST(3, LB_IOC_VERSION, lb_ioc_version, 0),
-	REQUEST(3, LB_IOC_POOL_OPEN, lb_ioc_pool_open, 3, AT(DEVICE, lb_ioc_pool_open, dev_major)),
-	REQUEST(2, LB_IOC_POOL_CLOSE, lb_ioc_pool_ref, 0, AT(UUID, lb_ioc_pool_ref, uuid)),
+	REQUEST(6, LB_IOC_POOL_OPEN, lb_ioc_pool_open, 3, AT(DEVICE, lb_ioc_pool_open, dev_major)),
+	REQUEST(1, LB_IOC_POOL_CLOSE, lb_ioc_pool_ref, 0, AT(UUID, lb_ioc_pool_ref, uuid)),
 	REQUEST(5, LB_IOC_POOL_STATUS, lb_ioc_pool_status, 0, AT(UUID, lb_ioc_pool_status, uuid)),
 	REQUEST(5, LB_IOC_POOL_NEXT, lb_ioc_pool_status, 0, AT(UUID, lb_ioc_pool_status, uuid)),
 	REQUEST(3, LB_IOC_POOL_SET, lb_ioc_pool_set, 15, AT(UUID, lb_ioc_pool_set, uuid), AT(SMALL, lb_ioc_pool_set, nospc_timeout_ms),
