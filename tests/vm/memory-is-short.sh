@@ -30,7 +30,7 @@ available() {
 hogs() {
 	while [ ! -e "$T/stop" ]; do
 		hog 8 2 >/dev/null || true
-		bash -c "hog -1 0" >/dev/null 2>&1 || true
+		bash -c "hog -1 0; true" >/dev/null 2>&1
 	done
 }
 
