@@ -17,6 +17,15 @@
 
 #define COMPAT_BEFORE(major, minor) (LINUX_VERSION_CODE < KERNEL_VERSION(major, minor, 0))
 
+/* A namespace of symbols is a string since 6.13, and was a word before. */
+#if COMPAT_BEFORE(6, 13)
+#define COMPAT_IMPORT_NS(ns)			MODULE_IMPORT_NS(ns)
+#define COMPAT_EXPORT_NS_GPL(symbol, ns)	EXPORT_SYMBOL_NS_GPL(symbol, ns)
+#else
+#define COMPAT_IMPORT_NS(ns)			MODULE_IMPORT_NS(#ns)
+#define COMPAT_EXPORT_NS_GPL(symbol, ns)	EXPORT_SYMBOL_NS_GPL(symbol, #ns)
+#endif
+
 /* ------------------------------------------------------------------ opening a block device */
 
 #if COMPAT_BEFORE(6, 5)
