@@ -81,6 +81,7 @@ struct item {
 	u8 *key, *value;		/* one allocation */
 	u32 key_len, value_len;
 };
+#define ITEM_GONE	(~0u)		/* value_len of an item that is dropped */
 
 struct salvage {
 	struct ck *ck;			/* the look at the damaged pool; ck->dev is the overlay */
@@ -101,10 +102,28 @@ struct salvage {
 /* salvage_catalog.c */
 int salvage_items(struct salvage *s);		/* reads the catalog, makes parts of it */
 int salvage_put(struct salvage *s, const u8 *key, u32 key_len, const void *value, u32 value_len);
-void salvage_drop(struct salvage *s, const u8 *key, u32 key_len);
-int salvage_write_catalog(struct salvage *s);	/* a new catalog; the superblock in s->ck points at it */
+struct item *salvage_item(const struct salvage *s, const u8 *key, u32 key_len, size_t *place);	/* or NULL, and where it would be */
 struct part *salvage_part(const struct salvage *s, u64 id);
 void salvage_free(struct salvage *s);
+
+/* salvage_records.c */
+int salvage_write_catalog(struct salvage *s);	/* a new catalog; the superblock in s->ck points at it */
+
+/* An id in a key. */
+static inline void key_put(u8 *p, u64 v)
+{
+	__be64 be = cpu_to_be64(v);
+
+	memcpy(p, &be, sizeof(be));
+}
+
+static inline u64 key_id(const u8 *p)
+{
+	__be64 v;
+
+	memcpy(&v, p, sizeof(v));
+	return be64_to_cpu(v);
+}
 
 /* salvage_scan.c */
 int salvage_scan(struct salvage *s);

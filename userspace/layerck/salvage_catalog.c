@@ -1,35 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The catalog of a salvaged pool: every item that can still be read, what is missing made up from what is known
- * elsewhere, and the whole written as a new tree.
+ * The catalog of a salvaged pool: every item that can still be read, and what is missing made up from what is known
+ * elsewhere. How it is written is salvage_records.c's.
  *
  * A volume has two records. The one that says what it is (V) is made up from its map, its children, the names and the journal
  * when it is lost: a volume is never left out because of that. Without the one that says what it maps (M) it has an
  * empty map, but what its children share with it is given back to it later (salvage_map.c). An ancestor of which neither
  * is left is made up in the same way, for its children's sake. Names and lists of children follow from the records.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "salvage.h"
-
-#define GONE		(~0u)		/* value_len of an item that is dropped */
-#define RANGES_MAX	4000u		/* in the attribute; further ones join the last */
-
-static void be64_put(u8 *p, u64 v)
-{
-	__be64 be = cpu_to_be64(v);
-
-	memcpy(p, &be, sizeof(be));
-}
-
-static u64 be64_at(const u8 *p)
-{
-	__be64 v;
-
-	memcpy(&v, p, sizeof(v));
-	return be64_to_cpu(v);
-}
 
 /* ------------------------------------------------------------------ items */
 
@@ -65,7 +46,7 @@ static int take_item(void *arg, const u8 *key, u32 key_len, const u8 *value, u32
 	return err;
 }
 
-static struct item *item_find(const struct salvage *s, const u8 *key, u32 key_len, size_t *place)
+struct item *salvage_item(const struct salvage *s, const u8 *key, u32 key_len, size_t *place)
 {
 	size_t lo = 0, hi = s->item_count;
 
@@ -89,7 +70,7 @@ int salvage_put(struct salvage *s, const u8 *key, u32 key_len, const void *value
 	size_t at;
 	int err;
 
-	it = item_find(s, key, key_len, &at);
+	it = salvage_item(s, key, key_len, &at);
 	if (it && it->value_len == value_len && !memcmp(it->value, value_len ? value : "", value_len))
 		return 0;
 	err = item_init(&fresh, key, key_len, value, value_len);
@@ -109,15 +90,6 @@ int salvage_put(struct salvage *s, const u8 *key, u32 key_len, const void *value
 	s->items[at] = fresh;
 	s->item_count++;
 	return 0;
-}
-
-void salvage_drop(struct salvage *s, const u8 *key, u32 key_len)
-{
-	size_t at;
-	struct item *it = item_find(s, key, key_len, &at);
-
-	if (it)
-		it->value_len = GONE;
 }
 
 /* ------------------------------------------------------------------ parts */
@@ -167,7 +139,7 @@ static int take_part(struct salvage *s, const struct item *it)
 
 	if (it->key_len != 9)
 		return 0;
-	id = be64_at(it->key + 1);
+	id = key_id(it->key + 1);
 	if (!id_possible(s, id))
 		return 0;
 	if (it->key[0] == LB_KEY_MAP && it->value_len == sizeof(p->map)) {
@@ -204,7 +176,7 @@ static void raise_next(struct salvage *s)
 
 		if (it->key[0] != LB_KEY_VOL || it->key_len != 9 || it->value_len < sizeof(struct lb_vol_record))
 			continue;
-		id = be64_at(it->key + 1);
+		id = key_id(it->key + 1);
 		if (id >= next && id < LB_LBLK_MAX && !memcmp(it->value, &(__le64){ cpu_to_le64(id) }, sizeof(__le64)))
 			next = id + 1;
 	}
@@ -237,7 +209,7 @@ static int take_parts(struct salvage *s)
 		if (good < 0)
 			return good;
 		if (!good)
-			it->value_len = GONE;
+			it->value_len = ITEM_GONE;
 	}
 	return 0;
 }
@@ -279,7 +251,7 @@ static void judge_attrs(struct salvage *s)
 
 	for (; r.first < s->item_count && s->items[r.first].key[0] == LB_KEY_ATTR; r.first += r.count) {
 		const struct item *it = &s->items[r.first];
-		u64 id = it->key_len >= 9 ? be64_at(it->key + 1) : 0;
+		u64 id = it->key_len >= 9 ? key_id(it->key + 1) : 0;
 		const struct part *p = salvage_part(s, id);
 
 		r.prefix = it->key_len > 4 ? it->key_len - 4 : 0;
@@ -295,7 +267,7 @@ static void judge_attrs(struct salvage *s)
 			salvage_tell(s, LBCK_LOSS_ATTR, p, "attribute \"%.*s\": its value is incomplete, it goes",
 				     r.prefix > 10 ? (int)r.prefix - 10 : 0, (const char *)it->key + 9);
 		for (i = 0; i < r.count; i++)
-			s->items[r.first + i].value_len = GONE;
+			s->items[r.first + i].value_len = ITEM_GONE;
 	}
 }
 
@@ -309,8 +281,8 @@ static u64 listed_parent(const struct salvage *s, u64 id)
 	for (i = 0; i < s->item_count; i++) {
 		const struct item *it = &s->items[i];
 
-		if (it->key[0] == LB_KEY_CHILD && it->value_len != GONE && be64_at(it->key + 9) == id)
-			return be64_at(it->key + 1);
+		if (it->key[0] == LB_KEY_CHILD && it->value_len != ITEM_GONE && key_id(it->key + 9) == id)
+			return key_id(it->key + 1);
 	}
 	return 0;
 }
@@ -323,7 +295,7 @@ static const struct item *listed_name(const struct salvage *s, u64 id)
 	for (i = 0; i < s->item_count; i++) {
 		const struct item *it = &s->items[i];
 
-		if (it->key[0] != LB_KEY_NAME || it->value_len == GONE)
+		if (it->key[0] != LB_KEY_NAME || it->value_len == ITEM_GONE)
 			continue;
 		memcpy(&rec, it->value, sizeof(rec));
 		if (le64_to_cpu(rec.id) == id)
@@ -354,7 +326,7 @@ static bool journal_record(const struct salvage *s, struct part *p)
 	for (i = s->ck->journal.count; i-- > 0; ) {
 		const struct ck_entry *e = &s->ck->journal.entries[i];
 
-		if (e->map || e->remove || e->key_len != 9 || e->key[0] != LB_KEY_VOL || be64_at(e->key + 1) != p->id ||
+		if (e->map || e->remove || e->key_len != 9 || e->key[0] != LB_KEY_VOL || key_id(e->key + 1) != p->id ||
 		    e->value_len < sizeof(p->vol) || e->value_len > sizeof(p->vol) + 255)
 			continue;
 		memcpy(&p->vol, e->key + e->key_len, sizeof(p->vol));
@@ -437,7 +409,7 @@ static void tell_gone(struct salvage *s)
 	for (i = 0; i < s->item_count; i++) {
 		const struct item *it = &s->items[i];
 
-		if (it->key[0] != LB_KEY_NAME || it->value_len == GONE)
+		if (it->key[0] != LB_KEY_NAME || it->value_len == ITEM_GONE)
 			continue;
 		memcpy(&rec, it->value, sizeof(rec));
 		if (!salvage_part(s, le64_to_cpu(rec.id)))
@@ -613,245 +585,6 @@ int salvage_items(struct salvage *s)
 	judge_attrs(s);
 	tell_gone(s);
 	return relate(s);
-}
-
-/* ------------------------------------------------------------------ names */
-
-static bool name_allowed(const char *name, u32 len)
-{
-	u32 i;
-
-	if (!len || len > 255 || (len == 1 && name[0] == '.') || (len == 2 && !memcmp(name, "..", 2)))
-		return false;
-	for (i = 0; i < len; i++)
-		if ((u8)name[i] < 0x20 || name[i] == 0x7f || name[i] == '/')
-			return false;
-	return true;
-}
-
-static struct item *name_item(const struct salvage *s, const char *name, u32 len)
-{
-	u8 key[256];
-	size_t at;
-	struct item *it;
-
-	key[0] = LB_KEY_NAME;
-	memcpy(key + 1, name, len);
-	it = item_find(s, key, len + 1, &at);
-	return it && it->value_len != GONE ? it : NULL;
-}
-
-static int put_name(struct salvage *s, struct part *p)
-{
-	struct lb_name_record rec = { .id = cpu_to_le64(p->id) };
-	u8 key[256];
-	unsigned int n;
-
-	if (le32_to_cpu(p->vol.state) == LB_VOL_DELETED) {
-		p->name_len = 0;
-		return 0;
-	}
-	for (n = 1; !name_allowed(p->name, p->name_len) || name_item(s, p->name, p->name_len); n++) {
-		int len = n == 1 ? snprintf(p->name, sizeof(p->name), "lost+found-%llu", (unsigned long long)p->id) :
-			snprintf(p->name, sizeof(p->name), "lost+found-%llu-%u", (unsigned long long)p->id, n);
-
-		p->name_len = (u32)len;
-		p->has_vol = false;
-	}
-	key[0] = LB_KEY_NAME;
-	memcpy(key + 1, p->name, p->name_len);
-	return salvage_put(s, key, p->name_len + 1, &rec, sizeof(rec));
-}
-
-static int put_record(struct salvage *s, struct part *p)
-{
-	u8 key[9], value[sizeof(p->vol) + 255];
-
-	p->vol.name_len = cpu_to_le16((u16)p->name_len);
-	p->vol.pad = 0;
-	memset(p->vol.reserved, 0, sizeof(p->vol.reserved));
-	memcpy(value, &p->vol, sizeof(p->vol));
-	memcpy(value + sizeof(p->vol), p->name, p->name_len);
-	key[0] = LB_KEY_VOL;
-	be64_put(key + 1, p->id);
-	return salvage_put(s, key, sizeof(key), value, (u32)sizeof(p->vol) + p->name_len);
-}
-
-/* Names and children from the records: all items of these kinds are made anew. */
-static int put_relations(struct salvage *s)
-{
-	u8 key[17];
-	size_t i;
-	int err = 0;
-
-	for (i = 0; i < s->item_count; i++)
-		if (s->items[i].key[0] == LB_KEY_NAME || s->items[i].key[0] == LB_KEY_CHILD)
-			s->items[i].value_len = GONE;
-	for (i = 0; i < s->part_count && !err; i++) {
-		struct part *p = &s->parts[i];
-		bool had = p->has_vol;
-
-		err = put_name(s, p);
-		if (!err && !p->has_vol && le32_to_cpu(p->vol.state) == LB_VOL_LIVE)
-			salvage_tell(s, LBCK_LOSS_NAME, p, "%s, %s; it is called \"%.*s\" now",
-				     had ? "its name is not allowed or another one's" : "its record is lost",
-				     p->vol.frozen ? "frozen" : "writable", (int)p->name_len, p->name);
-		key[0] = LB_KEY_CHILD;
-		be64_put(key + 1, le64_to_cpu(p->map.parent));
-		be64_put(key + 9, p->id);
-		if (!err)
-			err = salvage_put(s, key, sizeof(key), NULL, 0);
-		if (!err)
-			err = put_record(s, p);
-	}
-	return err;
-}
-
-/* ------------------------------------------------------------------ maps, the mark */
-
-static int put_map(struct salvage *s, struct part *p)
-{
-	struct lb_ptr root = { 0 };
-	u8 key[9];
-
-	memset(p->map.reserved, 0, sizeof(p->map.reserved));
-	if (p->rebuilt) {
-		if (p->root.addr)
-			root = lb_ref_encode(&p->root);
-		p->map.root = root;
-		p->map.nodes = cpu_to_le64(p->nodes);
-	}
-	key[0] = LB_KEY_MAP;
-	be64_put(key + 1, p->id);
-	return salvage_put(s, key, sizeof(key), &p->map, sizeof(p->map));
-}
-
-static u32 attr_key(u8 *key, u64 id, u32 chunk)
-{
-	const u32 len = sizeof(LBCK_DAMAGED) - 1;
-	__be32 be = cpu_to_be32(chunk);
-
-	key[0] = LB_KEY_ATTR;
-	be64_put(key + 1, id);
-	memcpy(key + 9, LBCK_DAMAGED, len);
-	key[9 + len] = 0;
-	memcpy(key + 10 + len, &be, sizeof(be));
-	return 14 + len;
-}
-
-/* The mark of an earlier salvage, if there is one, is added to what is lost. */
-static int old_mark(struct salvage *s, struct part *p)
-{
-	u8 key[LB_CAT_KEY_MAX];
-	char *text = NULL, *line, *rest = NULL;
-	size_t at, len = 0;
-	u32 chunk;
-	int err = 0;
-
-	for (chunk = 0; ; chunk++) {
-		struct item *it = item_find(s, key, attr_key(key, p->id, chunk), &at);
-		u32 skip = chunk ? 0 : (u32)sizeof(struct lb_attr_head);
-		char *more;
-
-		if (!it || it->value_len == GONE || it->value_len < skip)
-			break;
-		more = realloc(text, len + it->value_len - skip + 1);
-		if (!more) {
-			free(text);
-			return -ENOMEM;
-		}
-		text = more;
-		memcpy(text + len, it->value + skip, it->value_len - skip);
-		len += it->value_len - skip;
-		text[len] = 0;
-		it->value_len = GONE;
-	}
-	for (line = text ? strtok_r(text, "\n", &rest) : NULL; line && !err; line = strtok_r(NULL, "\n", &rest)) {
-		unsigned long long start, bytes;
-
-		if (sscanf(line, "%llu %llu", &start, &bytes) == 2 && bytes && start + bytes > start)
-			err = part_add_lost(p, start / LB_BLOCK_BYTES, (start + bytes + LB_BLOCK_BYTES - 1) / LB_BLOCK_BYTES,
-					    false);
-	}
-	free(text);
-	part_normalize(p);
-	return err;
-}
-
-static int put_mark(struct salvage *s, struct part *p)
-{
-	struct lb_attr_head head;
-	u8 key[LB_CAT_KEY_MAX], value[LB_CAT_VALUE_MAX];
-	size_t i, len = sizeof(head), room, at, n;
-	u32 chunk;
-	char *text;
-	int err = old_mark(s, p);
-
-	if (err)
-		return err;
-	room = sizeof(head) + min_t(size_t, p->lost_count, RANGES_MAX) * 44 + 1;
-	text = malloc(room);
-	if (!text)
-		return -ENOMEM;
-	for (i = 0; i < p->lost_count && i < RANGES_MAX; i++) {
-		u64 hi = i + 1 == RANGES_MAX ? p->lost[p->lost_count - 1].hi : p->lost[i].hi;
-
-		len += (size_t)snprintf(text + len, room - len, "%llu %llu\n",
-					(unsigned long long)(p->lost[i].lo * LB_BLOCK_BYTES),
-					(unsigned long long)((hi - p->lost[i].lo) * LB_BLOCK_BYTES));
-	}
-	head.total_len = cpu_to_le32((u32)(len - sizeof(head)));
-	memcpy(text, &head, sizeof(head));
-	for (chunk = 0, at = 0; at < len && !err; chunk++, at += n) {
-		n = min_t(size_t, len - at, LB_CAT_VALUE_MAX);
-		memcpy(value, text + at, n);
-		err = salvage_put(s, key, attr_key(key, p->id, chunk), value, (u32)n);
-	}
-	free(text);
-	return err;
-}
-
-/* ------------------------------------------------------------------ writing */
-
-struct feed {
-	const struct salvage *s;
-	size_t at;
-};
-
-static int feed_next(void *arg, struct ck_item *item)
-{
-	struct feed *f = arg;
-
-	while (f->at < f->s->item_count && f->s->items[f->at].value_len == GONE)
-		f->at++;
-	if (f->at == f->s->item_count)
-		return 0;
-	*item = (struct ck_item){ .key = f->s->items[f->at].key, .key_len = f->s->items[f->at].key_len,
-				  .value = f->s->items[f->at].value, .value_len = f->s->items[f->at].value_len };
-	f->at++;
-	return 1;
-}
-
-int salvage_write_catalog(struct salvage *s)
-{
-	struct feed feed = { .s = s };
-	struct lb_ptr root = { 0 };
-	u64 nodes;
-	size_t i;
-	int err = put_relations(s);
-
-	for (i = 0; i < s->part_count && !err; i++) {
-		err = put_map(s, &s->parts[i]);
-		if (!err && s->parts[i].lost_count && le32_to_cpu(s->parts[i].vol.state) == LB_VOL_LIVE)
-			err = put_mark(s, &s->parts[i]);
-	}
-	if (!err)
-		err = ck_build_catalog(s->ck, feed_next, &feed, &root, &nodes);
-	if (err)
-		return err;
-	s->ck->sb->catalog_root = root;
-	s->ck->sb->catalog_nodes = cpu_to_le64(nodes);
-	return ck_super_write(s->ck);
 }
 
 void salvage_free(struct salvage *s)
