@@ -29,7 +29,7 @@ dm_make() {
 }
 
 # dm_table: a table for the device, of the areas that come as lines "FIRST COUNT TARGET [ARGUMENTS]" (blocks of 4 KiB, ascending);
-# all else is as good as the disk below. With DM_DUST it is all of that target.
+# all else is as good as the disk below. The target "elsewhere BLOCK" is what lies from BLOCK on. With DM_DUST it is all of that target.
 dm_table() {
 	if [ "$DM_DUST" = 1 ]; then
 		echo "0 $(blockdev --getsz "$DM_LOOP") dust $DM_LOOP 0 4096"
@@ -42,10 +42,13 @@ dm_table() {
 				print first, count, target, target == "error" ? "" : loop " " first " " rest
 		}
 		{
-			first = $1 * 8; count = $2 * 8; target = $3
+			first = $1 * 8; count = $2 * 8; target = $3; block = $4
 			$1 = $2 = $3 = ""
 			area(at, first - at, "linear")
-			area(first, count, target, $0)
+			if (target == "elsewhere")
+				print first, count, "linear", loop, block * 8
+			else
+				area(first, count, target, $0)
 			at = first + count
 		}
 		END { area(at, end - at, "linear") }'
@@ -75,7 +78,6 @@ FLAKEY_DROP_WRITES='flakey 0 36000 1 drop_writes'
 # Where the kernel does not copy what it spoils, the writer's memory is spoilt too, which may be a cached node. So it is a byte of a
 # metadata block's header that means nothing there.
 FLAKEY_CORRUPT_WRITES='flakey 0 36000 5 corrupt_bio_byte 43 w 77 0'
-FLAKEY_CORRUPT_READS='flakey 0 36000 5 corrupt_bio_byte 100 r 77 0'
 
 # Bad sectors: of dm-dust where the kernel has it, areas of dm-error where not. Either way reading them fails.
 DM_DUST=0
