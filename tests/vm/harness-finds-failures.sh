@@ -25,6 +25,7 @@ fate pass self-library
 fate pass self-announced-error
 fate fail self-fails
 fate fail self-kernel-warns
+fate fail self-hangs
 fate fail self-unannounced-error
 fate fail self-leaves-loop
 fate fail self-times-out
@@ -34,4 +35,5 @@ fate skip self-skips
 fate skip self-requires
 grep -q 'no such thing here' "$out" || fail "the skip's reason is not shown"
 grep -q 'kernel log: .*planted' "$out" || fail "the kernel's line is not shown"
-assert_eq "$(tail -n 1 "$out")" "3 passed, 7 failed, 2 skipped" "last line"
+grep -q 'kernel log: .*blocked for more than' "$out" || fail "a task that hangs is not seen"
+assert_eq "$(tail -n 1 "$out")" "3 passed, 8 failed, 2 skipped" "last line"
