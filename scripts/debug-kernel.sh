@@ -38,13 +38,15 @@ fragments() {
 	cat "$REPO/scripts/debug-kernel/base.config" "$REPO/scripts/debug-kernel/$1.config"
 }
 
-# release SERIES TARBALL: the name of the kernel made of it.
+# release SERIES TARBALL: the name of the kernel made of it. Comments do not
+# count.
 release() {
 	local version hash
 
 	version=$(basename "$2" .tar.xz)
 	version=${version#linux-source-6.1_}
-	hash=$( { echo "$RECIPE $version"; gcc --version; fragments "$1"; } | sha256sum | cut -c1-8)
+	hash=$( { echo "$RECIPE $version"; gcc --version; fragments "$1" | grep '^CONFIG' | sort; } |
+		sha256sum | cut -c1-8)
 	echo "${version%-*}-$1-$hash"
 }
 
