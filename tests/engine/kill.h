@@ -78,6 +78,8 @@ void kill_name(char name[32], u32 uid);
 void kill_attr(u32 *value, u32 uid, u32 version);
 /* The version that a sector of the slot's volume holds; false (complaint set): it is nobody's who may write there. */
 bool kill_version(struct kill_shared *sh, const struct kill_slot *s, u64 at, const u8 *sector, u32 *version);
+/* The tag is one that may be there: what else is wrong may be a write that a read has met half way, for a file does not keep the two apart as a disk does its sectors. */
+bool kill_torn(const struct kill_slot *s, u64 at, const u8 *sector);
 bool kill_complain(struct kill_shared *sh, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif /* TEST_KILL_H */

@@ -11,6 +11,7 @@
 
 #define WRITERS	3u
 #define STRIPE	8u		/* blocks; a stripe has one writer */
+#define TORN_READS 20u		/* in a row, of one sector */
 
 struct life {
 	struct kill_shared *sh;
@@ -189,6 +190,22 @@ static void *writer(void *arg)
 	return NULL;
 }
 
+/* The version of a sector that was read; one that was read while it was written is read again. */
+static u32 version_read(struct member *m, int i, u64 at, u8 *sector)
+{
+	struct kill_slot *s = shared(m->life, i);
+	unsigned int tries;
+	u32 version;
+
+	for (tries = 0; !kill_version(m->life->sh, s, at, sector, &version); tries++) {
+		if (tries == TORN_READS || !kill_torn(s, at, sector))
+			die(m->life);
+		usleep(1000);
+		must(m->life, disk_read(&m->life->slots[i].disk, at, 1, sector), "reading again");
+	}
+	return version;
+}
+
 static void read_some(struct member *m, int i)
 {
 	u64 at = dice_below(&m->dice, KILL_BLOCKS - KILL_RUN) * SECTORS, k;
@@ -199,8 +216,7 @@ static void read_some(struct member *m, int i)
 		m->copy[k] = load(&s->b.acked[at + k]);
 	must(m->life, disk_read(&m->life->slots[i].disk, at, KILL_RUN * SECTORS, m->buf), "reading");
 	for (k = 0; k < KILL_RUN * SECTORS; k++) {
-		if (!kill_version(m->life->sh, s, at + k, m->buf + k * SECTOR_BYTES, &version))
-			die(m->life);
+		version = version_read(m, i, at + k, m->buf + k * SECTOR_BYTES);
 		first = m->copy[k];
 		last = load(&s->b.submitted[at + k]);
 		if (version ? version < first || version > last : !kill_is_zeros(first) && load(&s->b.discarded[at + k]) <= first) {

@@ -71,6 +71,17 @@ bool kill_version(struct kill_shared *sh, const struct kill_slot *s, u64 at, con
 			     (unsigned long long)t.magic, t.uid, (unsigned long long)t.at, t.version);
 }
 
+bool kill_torn(const struct kill_slot *s, u64 at, const u8 *sector)
+{
+	struct tag t;
+	u32 i;
+
+	memcpy(&t, sector, SECTOR_BYTES);
+	for (i = 0; i < s->generations && s->lineage[i] != t.uid; i++)
+		;
+	return t.magic == TAG_MAGIC && t.at == at && i < s->generations;
+}
+
 /* ------------------------------------------------------------------ one volume */
 
 static bool within(const struct kill_bounds *b, u64 at, u32 version)
