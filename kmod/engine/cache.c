@@ -2,15 +2,17 @@
 /*
  * The node cache.
  *
- * Nodes hang in shards by a hash of their address; a shard is a spinlock, hash chains and a clock ring, so that a hit is one short critical section and
- * CPUs meet only when they look at the same shard. A node is in one of three states: loading (one thread reads it, others wait), ready,
- * failed (no longer in the hash; its error is what the waiters return). From ready on its block never changes.
+ * Nodes hang in shards by a hash of their address; a shard is a spinlock, hash chains and a clock ring. A node is in one of three states: loading
+ * (one thread reads it, others wait), ready, failed (no longer in the hash; its error is what the waiters return). From ready on its block never changes.
+ *
+ * Look-ups of I/O do not pin: they peek, in a read section, and write to no memory that CPUs share. So chains change in one store, a node taken out of
+ * its chain still leads on to the rest, and a node that was ever in a chain is freed only when the sections that may see it have ended.
  *
  *   pins      readers, the loader included. At zero a hashed node may be evicted, an unhashed one is freed by the last put.
  *   hashed    false after a drop, a failed load, or when another node took its address.
  *
- * Locks: a shard's lock protects its chains, ring and counts, and pins, hashed and touched of its nodes. No two shard locks at once; nothing sleeps under
- * one. `state` is published with release and read with acquire by waiters. The total is an atomic; the limit may be passed by the nodes that are pinned.
+ * Locks: a shard's lock protects its chains, ring and counts, and pins and hashed of its nodes. No two shard locks at once; nothing sleeps under
+ * one. `state` is published with release and read with acquire by waiters; `touched` is a hint that anybody sets. The total is an atomic; the limit may be passed by the nodes that are pinned.
  *
  * A crash is of no concern here: the cache holds copies. What keeps it honest is that freed blocks are dropped before they are reused.
  */
@@ -28,8 +30,9 @@ enum cache_state { CACHE_LOADING, CACHE_READY, CACHE_FAILED };
 
 struct cache_node {
 	struct lb_cnode pub;		/* first: an lb_cnode is a cache_node */
-	struct lb_list chain;
+	struct cache_node *chain;	/* the next one of its hash chain */
 	struct lb_list ring;
+	port_rcu_t rcu;
 	u64 addr;
 	u64 gen;
 	u32 csum;
@@ -44,7 +47,7 @@ lb_static_assert(offsetof(struct cache_node, pub) == 0);
 
 struct cache_shard {
 	port_spinlock_t lock;
-	struct lb_list *chains;
+	struct cache_node **chains;
 	struct lb_list ring;		/* of hashed nodes; its first is at the clock's hand */
 	u64 nodes;			/* hashed */
 	u64 pinned;			/* of them, with pins */
@@ -73,7 +76,7 @@ struct lb_cache *lb_cache_alloc(struct port_dev *dev, u64 limit_bytes)
 {
 	struct lb_cache *c = port_alloc(sizeof(*c), PORT_WAIT);
 	u64 chains = CACHE_CHAINS_MIN;
-	unsigned int i, k;
+	unsigned int i;
 
 	if (!c)
 		return NULL;
@@ -93,17 +96,26 @@ struct lb_cache *lb_cache_alloc(struct port_dev *dev, u64 limit_bytes)
 			lb_cache_free(c);
 			return NULL;
 		}
-		for (k = 0; k < chains; k++)
-			lb_list_init(&s->chains[k]);
 	}
 	return c;
 }
 
-static void cache_node_free(struct lb_cache *c, struct cache_node *n)
+static void cache_node_free(struct cache_node *n)
 {
-	port_atomic64_dec(&c->nodes);
 	port_free_block(n->pub.node);
 	port_free(n);
+}
+
+static void cache_node_free_rcu(port_rcu_t *rcu)
+{
+	cache_node_free(lb_container_of(rcu, struct cache_node, rcu));
+}
+
+/* Out of the hash and without pins. */
+static void cache_node_retire(struct lb_cache *c, struct cache_node *n)
+{
+	port_atomic64_dec(&c->nodes);
+	port_rcu_call(&n->rcu, cache_node_free_rcu);
 }
 
 void lb_cache_free(struct lb_cache *c)
@@ -119,10 +131,11 @@ void lb_cache_free(struct lb_cache *c)
 			struct cache_node *n = lb_list_first_entry(&s->ring, struct cache_node, ring);
 
 			lb_list_del(&n->ring);
-			cache_node_free(c, n);
+			cache_node_retire(c, n);
 		}
 		port_free(s->chains);
 	}
+	port_rcu_barrier();
 	if (port_atomic64_read(&c->nodes))
 		port_log(PORT_LOG_ERR, "node cache: freed with nodes pinned");
 	port_free(c);
@@ -140,7 +153,7 @@ static struct cache_shard *cache_shard(struct lb_cache *c, u64 addr)
 	return &c->shards[cache_hash(addr) % CACHE_SHARDS];
 }
 
-static struct lb_list *cache_chain(struct lb_cache *c, struct cache_shard *s, u64 addr)
+static struct cache_node **cache_chain(struct lb_cache *c, struct cache_shard *s, u64 addr)
 {
 	return &s->chains[(cache_hash(addr) / CACHE_SHARDS) & c->chain_mask];
 }
@@ -150,7 +163,7 @@ static struct cache_node *cache_find(struct lb_cache *c, struct cache_shard *s, 
 	struct cache_node *n;
 
 	port_assert_held(&s->lock);
-	lb_list_for_each_entry(n, cache_chain(c, s, addr), chain)
+	for (n = *cache_chain(c, s, addr); n; n = n->chain)
 		if (n->addr == addr)
 			return n;
 	return NULL;
@@ -158,20 +171,27 @@ static struct cache_node *cache_find(struct lb_cache *c, struct cache_shard *s, 
 
 static void cache_hash_in(struct lb_cache *c, struct cache_shard *s, struct cache_node *n)
 {
+	struct cache_node **chain = cache_chain(c, s, n->addr);
+
 	port_assert_held(&s->lock);
 	n->hashed = true;
-	lb_list_add(&n->chain, cache_chain(c, s, n->addr));
+	n->chain = *chain;
+	port_store_release(chain, n);	/* pairs with the loads in lb_cache_peek() */
 	lb_list_add_tail(&n->ring, &s->ring);
 	WRITE_ONCE(s->nodes, s->nodes + 1);
 	WRITE_ONCE(s->pinned, s->pinned + (n->pins != 0));
 }
 
 /* True: nobody has it, the caller frees it (outside the lock). */
-static bool cache_unhash(struct cache_shard *s, struct cache_node *n)
+static bool cache_unhash(struct lb_cache *c, struct cache_shard *s, struct cache_node *n)
 {
+	struct cache_node **at = cache_chain(c, s, n->addr);
+
 	port_assert_held(&s->lock);
 	n->hashed = false;
-	lb_list_del(&n->chain);
+	while (*at != n)
+		at = &(*at)->chain;
+	WRITE_ONCE(*at, n->chain);
 	lb_list_del(&n->ring);
 	WRITE_ONCE(s->nodes, s->nodes - 1);
 	WRITE_ONCE(s->pinned, s->pinned - (n->pins != 0));
@@ -183,7 +203,7 @@ static void cache_pin(struct cache_shard *s, struct cache_node *n)
 	port_assert_held(&s->lock);
 	if (!n->pins++ && n->hashed)
 		WRITE_ONCE(s->pinned, s->pinned + 1);
-	n->touched = true;
+	WRITE_ONCE(n->touched, true);
 }
 
 void lb_cache_put(struct lb_cache *c, struct lb_cnode *pub)
@@ -202,7 +222,7 @@ void lb_cache_put(struct lb_cache *c, struct lb_cnode *pub)
 		WRITE_ONCE(s->pinned, s->pinned - 1);
 	port_spin_unlock(&s->lock, flags);
 	if (gone)
-		cache_node_free(c, n);
+		cache_node_retire(c, n);
 }
 
 /* ------------------------------------------------------------------ eviction */
@@ -210,7 +230,7 @@ void lb_cache_put(struct lb_cache *c, struct lb_cnode *pub)
 /*
  * One hold of one shard's lock: turn the clock past up to CACHE_SWEEP nodes, unhash up to `want` of them onto `out`. `hard`: touched ones too.
  */
-static u64 cache_sweep(struct cache_shard *s, u64 want, bool hard, struct lb_list *out)
+static u64 cache_sweep(struct lb_cache *c, struct cache_shard *s, u64 want, bool hard, struct lb_list *out)
 {
 	unsigned long flags;
 	unsigned int looked;
@@ -220,13 +240,13 @@ static u64 cache_sweep(struct cache_shard *s, u64 want, bool hard, struct lb_lis
 	for (looked = 0; looked < CACHE_SWEEP && got < want && !lb_list_empty(&s->ring); looked++) {
 		struct cache_node *n = lb_list_first_entry(&s->ring, struct cache_node, ring);
 
-		if (!n->pins && (hard || !n->touched)) {
-			cache_unhash(s, n);
+		if (!n->pins && (hard || !READ_ONCE(n->touched))) {
+			cache_unhash(c, s, n);
 			lb_list_add(&n->ring, out);
 			got++;
 			continue;
 		}
-		n->touched = false;
+		WRITE_ONCE(n->touched, false);
 		lb_list_del(&n->ring);
 		lb_list_add_tail(&n->ring, &s->ring);
 	}
@@ -241,9 +261,9 @@ static u64 cache_evict_from(struct lb_cache *c, struct cache_shard *s, u64 want,
 	u64 got;
 
 	lb_list_init(&out);
-	got = cache_sweep(s, want, hard, &out);
+	got = cache_sweep(c, s, want, hard, &out);
 	lb_list_for_each_entry_safe(n, tmp, &out, ring)
-		cache_node_free(c, n);
+		cache_node_retire(c, n);
 	return got;
 }
 
@@ -358,7 +378,6 @@ static struct cache_node *cache_node_alloc(struct lb_cache *c, const struct lb_r
 		port_free(n);
 		return NULL;
 	}
-	lb_list_init(&n->chain);
 	lb_list_init(&n->ring);
 	n->addr = ref->addr;
 	n->gen = ref->gen;
@@ -380,7 +399,7 @@ static int cache_load(struct lb_cache *c, struct cache_shard *s, struct cache_no
 	flags = port_spin_lock(&s->lock);
 	n->error = err;
 	if (err && n->hashed)
-		cache_unhash(s, n);
+		cache_unhash(c, s, n);
 	port_store_release(&n->state, (u8)(err ? CACHE_FAILED : CACHE_READY));
 	port_spin_unlock(&s->lock, flags);
 	port_wake_all(&s->loaded);
@@ -409,7 +428,7 @@ static int cache_settle(struct lb_cache *c, struct cache_shard *s, struct cache_
 	if (err == 1) {
 		flags = port_spin_lock(&s->lock);
 		if (n->hashed)
-			cache_unhash(s, n);
+			cache_unhash(c, s, n);
 		port_spin_unlock(&s->lock, flags);
 	}
 	lb_cache_put(c, &n->pub);
@@ -434,7 +453,8 @@ static int cache_miss(struct lb_cache *c, struct cache_shard *s, const struct lb
 	}
 	port_spin_unlock(&s->lock, flags);
 	if (raced) {
-		cache_node_free(c, n);
+		port_atomic64_dec(&c->nodes);
+		cache_node_free(n);	/* nobody has seen it */
 		return 1;
 	}
 	err = cache_load(c, s, n, ref);
@@ -476,6 +496,20 @@ int lb_cache_get(struct lb_cache *c, const struct lb_ref *ref, u8 kind, unsigned
 	return err;
 }
 
+const struct lb_node *lb_cache_peek(struct lb_cache *c, const struct lb_ref *ref, u8 kind)
+{
+	struct cache_node *n = port_load_acquire(cache_chain(c, cache_shard(c, ref->addr), ref->addr));
+
+	while (n && n->addr != ref->addr)
+		n = READ_ONCE(n->chain);
+	if (!n || port_load_acquire(&n->state) != CACHE_READY || !cache_matches(n, ref) || n->kind != kind ||
+	    n->pub.node->header.level != ref->level)
+		return NULL;
+	if (!READ_ONCE(n->touched))
+		WRITE_ONCE(n->touched, true);
+	return n->pub.node;
+}
+
 /* ------------------------------------------------------------------ entering, dropping */
 
 int lb_cache_insert(struct lb_cache *c, const struct lb_ref *ref, struct lb_node *block, struct lb_cnode **out)
@@ -493,11 +527,11 @@ int lb_cache_insert(struct lb_cache *c, const struct lb_ref *ref, struct lb_node
 	}
 	flags = port_spin_lock(&s->lock);
 	old = cache_find(c, s, ref->addr);
-	old_gone = old && cache_unhash(s, old);
+	old_gone = old && cache_unhash(c, s, old);
 	cache_hash_in(c, s, n);
 	port_spin_unlock(&s->lock, flags);
 	if (old_gone)
-		cache_node_free(c, old);
+		cache_node_retire(c, old);
 	cache_trim(c);
 	*out = &n->pub;
 	return 0;
@@ -512,10 +546,10 @@ void lb_cache_drop(struct lb_cache *c, u64 addr)
 
 	flags = port_spin_lock(&s->lock);
 	n = cache_find(c, s, addr);
-	gone = n && cache_unhash(s, n);
+	gone = n && cache_unhash(c, s, n);
 	port_spin_unlock(&s->lock, flags);
 	if (gone)
-		cache_node_free(c, n);
+		cache_node_retire(c, n);
 }
 
 /* ------------------------------------------------------------------ scrub, statistics */

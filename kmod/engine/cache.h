@@ -28,6 +28,11 @@ void lb_cache_set_limit(struct lb_cache *c, u64 limit_bytes);
  */
 int lb_cache_get(struct lb_cache *c, const struct lb_ref *ref, u8 kind, unsigned int flags, struct lb_cnode **out);
 void lb_cache_put(struct lb_cache *c, struct lb_cnode *n);		/* any context; NULL is fine */
+/*
+ * The node if it is in memory, without a pin: it stays until the read section (port_rcu_enter) ends that this is called in. NULL: use lb_cache_get().
+ * Takes no lock. Such hits are not counted.
+ */
+const struct lb_node *lb_cache_peek(struct lb_cache *c, const struct lb_ref *ref, u8 kind);
 
 /*
  * Enter a node just made (block: from port_alloc_block, ownership passes to the cache also on failure). Returned pinned: keep the pin until the

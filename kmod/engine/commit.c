@@ -32,7 +32,7 @@ struct commit {
 	struct lb_space_root space_root;
 	struct lb_super *sb;
 	bool super_tried;
-	struct lb_freed *freed;
+	struct lb_reclaim *reclaim;	/* there from before the seal, until it is queued */
 };
 
 /* ------------------------------------------------------------------ seal */
@@ -60,13 +60,13 @@ static void seal_volumes(struct lb_pool *p)
 	port_spin_unlock(&p->lock, flags);
 	/* An entry that comes in between these two loops still goes to the generation being sealed: its memtable has that number. */
 	lb_list_for_each_entry(v, &p->sealed, seal_link) {
-		flags = port_spin_lock(&v->lock);
-		v->active ^= 1;
+		flags = lb_view_lock(v);
+		WRITE_ONCE(v->active, v->active ^ 1);
 		v->sealed_owner = v->owner;
 		v->new_root = v->root;
 		v->new_nodes = v->nodes;
 		v->new_owned = v->owned;
-		port_spin_unlock(&v->lock, flags);
+		lb_view_unlock(v, flags);
 	}
 }
 
@@ -347,10 +347,10 @@ static int merge_and_write(struct commit *c)
 
 /* ------------------------------------------------------------------ publish */
 
-static void publish_volume(struct lb_pool *p, struct lb_vol *v)
+static void publish_volume(struct lb_pool *p, struct lb_vol *v, struct lb_mem_node **retired)
 {
 	struct lb_memtable old, *active;
-	unsigned long flags = port_spin_lock(&v->lock);
+	unsigned long flags = lb_view_lock(v);
 	u64 worst;
 
 	old = *lb_vol_sealed(v);
@@ -364,19 +364,19 @@ static void publish_volume(struct lb_pool *p, struct lb_vol *v)
 		lb_space_uncharge(p->space, active->charge - worst);
 		active->charge = worst;
 	}
-	port_spin_unlock(&v->lock, flags);
+	lb_view_unlock(v, flags);
 	lb_space_uncharge(p->space, old.charge);
 	port_atomic64_sub((s64)old.entries, &p->mem_entries);
-	lb_mem_clear(&old);
+	lb_mem_retire(&old, retired);
 }
 
-static void publish_volumes(struct lb_pool *p)
+static void publish_volumes(struct lb_pool *p, struct lb_mem_node **retired)
 {
 	struct lb_vol *v, *next;
 	unsigned long flags;
 
 	lb_list_for_each_entry_safe(v, next, &p->sealed, seal_link) {
-		publish_volume(p, v);
+		publish_volume(p, v, retired);
 		flags = port_spin_lock(&p->lock);
 		lb_list_del(&v->seal_link);
 		v->on_sealed = false;
@@ -399,7 +399,6 @@ static void unload_idle(struct lb_pool *p)
 static void publish(struct commit *c)
 {
 	struct lb_pool *p = c->p;
-	struct lb_reclaim *r;
 	unsigned long flags;
 
 	port_mutex_lock(&p->catalog.mutex);
@@ -410,7 +409,7 @@ static void publish(struct commit *c)
 	p->catalog.sealed = NULL;
 	lb_space_uncharge(p->space, p->catalog.sealed_charge);
 	p->catalog.sealed_charge = 0;
-	publish_volumes(p);
+	publish_volumes(p, &c->reclaim->nodes);
 	if (c->cut && c->cut->published)
 		c->cut->published(p, c->cut);
 	lb_maintain_publish(p);
@@ -427,17 +426,13 @@ static void publish(struct commit *c)
 	lb_pool_set_reserve(p);
 	port_mutex_unlock(&p->catalog.mutex);
 
-	c->freed = lb_space_commit_done(p->space);
-	r = c->freed ? port_alloc(sizeof(*r), PORT_WAIT) : NULL;
-	if (r) {
-		r->freed = c->freed;
+	c->reclaim->freed = lb_space_commit_done(p->space);
+	if (c->reclaim->freed || c->reclaim->nodes) {
 		flags = port_spin_lock(&p->lock);
-		lb_list_add_tail(&r->link, &p->reclaims);
+		lb_list_add_tail(&c->reclaim->link, &p->reclaims);
 		port_spin_unlock(&p->lock, flags);
+		c->reclaim = NULL;
 		lb_pool_kick(p, LB_KICK_RECLAIM);
-	} else if (c->freed) {
-		port_gate_sync(&p->gate);
-		lb_space_reclaim(p->space, c->freed);
 	}
 }
 
@@ -458,6 +453,7 @@ void lb_reclaim_all(struct lb_pool *p)
 		port_gate_sync(&p->gate);
 	lb_list_for_each_entry_safe(r, next, &mine, link) {
 		lb_list_del(&r->link);
+		lb_mem_free_chain(r->nodes);
 		lb_space_reclaim(p->space, r->freed);
 		port_free(r);
 	}
@@ -533,13 +529,15 @@ static int commit_locked(struct lb_pool *p, struct lb_cut *cut)
 	reclaim_if_tight(p);
 	c.batch = port_batch_alloc(p->dev);
 	c.sb = port_alloc_block(PORT_WAIT);
-	if (!c.batch || !c.sb)
+	c.reclaim = port_alloc(sizeof(*c.reclaim), PORT_WAIT);
+	if (!c.batch || !c.sb || !c.reclaim)
 		err = -ENOMEM;
 	if (!err)
 		err = seal_held(&c);
 	if (!err)
 		err = commit_sealed(&c);
 	port_free_block(c.sb);
+	port_free(c.reclaim);
 	if (c.batch)
 		port_batch_free(c.batch);
 	return err;

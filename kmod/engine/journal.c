@@ -156,10 +156,10 @@ static int collect_volume(struct lb_batch *b, struct lb_vol *v)
 			if (err)
 				return err;
 		}
-		flags = port_spin_lock(&v->lock);
-		v->journal_busy = true;
+		flags = lb_view_lock(v);
+		WRITE_ONCE(v->journal_busy, true);
 		more = collect_table(b, v->id, lb_vol_sealed(v), &budget) || collect_table(b, v->id, lb_vol_active(v), &budget);
-		port_spin_unlock(&v->lock, flags);
+		lb_view_unlock(v, flags);
 	}
 	return 0;
 }
@@ -318,9 +318,9 @@ static void batch_finish(struct lb_pool *p, struct lb_list *vols, struct lb_list
 
 	lb_list_for_each_entry_safe(v, next, vols, batch_link) {
 		/* After a failure what was collected is clean and yet not durable: nobody may take it for that. */
-		flags = port_spin_lock(&v->lock);
-		v->journal_busy = err != 0;
-		port_spin_unlock(&v->lock, flags);
+		flags = lb_view_lock(v);
+		WRITE_ONCE(v->journal_busy, err != 0);
+		lb_view_unlock(v, flags);
 		flags = port_spin_lock(&p->lock);
 		lb_list_del(&v->batch_link);
 		v->on_batch = false;

@@ -329,13 +329,13 @@ void lb_maintain_publish(struct lb_pool *p)
 	lb_list_for_each_entry_safe(m, next, &p->moved, link) {
 		v = lb_vol_lookup(p, m->vol);
 		if (v) {
-			flags = port_spin_lock(&v->lock);
+			flags = lb_view_lock(v);
 			v->owner.origin = m->origin;
 			v->owner.low_origin = m->low_origin;
 			v->owner.cursor = m->cursor;
 			/* As the record has it, with this commit's merge: it may have been loaded from that very record. */
 			v->owned = m->owned;
-			port_spin_unlock(&v->lock, flags);
+			lb_view_unlock(v, flags);
 		}
 		lb_list_del(&m->link);
 		port_free(m);

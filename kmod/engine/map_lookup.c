@@ -2,9 +2,11 @@
 /*
  * Look-ups in a map tree.
  *
- * Owns nothing. At most one node is pinned at a time. Locks: none; a tree on disk never changes in place, and the
- * caller sees to it that its blocks are not reused meanwhile (lb_io_enter, or it is the committing thread).
+ * Owns nothing. What is in memory is looked at in one read section, without pins; else at most one node is pinned at a time. Locks: none;
+ * a tree on disk never changes in place, and the caller sees to it that its blocks are not reused meanwhile (lb_io_enter, or it is the
+ * committing thread).
  */
+#include "engine.h"
 #include "tree.h"
 
 /*
@@ -28,6 +30,38 @@ static int descend(struct lb_cache *c, u64 lblk, u8 level, unsigned int flags, s
 	return 0;
 }
 
+static int leaf_extent(const struct lb_node *leaf, u64 lblk, struct lb_extent_cpu *e)
+{
+	unsigned int i = lb_node_find_extent(leaf, lblk);
+
+	if (i >= lb_node_count(leaf))
+		return -ENOENT;
+	*e = lb_extent_decode(&leaf->extents[i]);
+	return 0;
+}
+
+/* As find_in_leaf(), as far as memory goes: else -EAGAIN. */
+static int peek_in_leaf(struct lb_cache *c, const struct lb_ref *root, u64 lblk, u64 *hi, struct lb_extent_cpu *e)
+{
+	const struct lb_node *n;
+	struct lb_ref ref;
+	unsigned int i;
+	int err;
+
+	*hi = ~0ULL;
+	port_rcu_enter();
+	n = lb_cache_peek(c, root, LB_TREE_MAP);
+	while (n && lb_node_level(n)) {
+		i = lb_node_find_child(n, lblk);
+		*hi = lb_node_child_end(n, i, *hi);
+		ref = lb_node_child(n, LB_TREE_MAP, i);
+		n = lb_cache_peek(c, &ref, LB_TREE_MAP);
+	}
+	err = n ? leaf_extent(n, lblk, e) : -EAGAIN;
+	port_rcu_leave();
+	return err;
+}
+
 /*
  * The first extent that ends behind lblk in the leaf for lblk: 0; -ENOENT if that leaf has none. *hi: where the leaf's
  * range ends.
@@ -36,20 +70,17 @@ static int find_in_leaf(struct lb_cache *c, const struct lb_ref *root, u64 lblk,
 {
 	struct lb_ref ref = *root;
 	struct lb_cnode *cn;
-	unsigned int i;
-	int err;
+	int err = peek_in_leaf(c, root, lblk, hi, e);
 
+	if (err != -EAGAIN || (flags & LB_NOWAIT))
+		return err;
 	*hi = ~0ULL;
 	err = descend(c, lblk, 0, flags, &ref, hi);
 	if (!err)
 		err = lb_cache_get(c, &ref, LB_TREE_MAP, flags, &cn);
 	if (err)
 		return err;
-	i = lb_node_find_extent(cn->node, lblk);
-	if (i < lb_node_count(cn->node))
-		*e = lb_extent_decode(&cn->node->extents[i]);
-	else
-		err = -ENOENT;
+	err = leaf_extent(cn->node, lblk, e);
 	lb_cache_put(c, cn);
 	return err;
 }

@@ -11,9 +11,8 @@ struct lb_mem_node *lb_mem_node_alloc(unsigned int how)
 {
 	struct lb_mem_node *n;
 	unsigned int height = 1;
-	u32 r;
+	u32 r = port_random_u32();
 
-	port_random(&r, sizeof(r));
 	while (height < LB_MEM_HEIGHT && (r & 3) == 0) {
 		height++;
 		r >>= 2;
@@ -56,18 +55,21 @@ static void mem_links(struct lb_memtable *mt, u64 lblk, struct lb_mem_node **lin
 struct lb_mem_node *lb_mem_find(const struct lb_memtable *mt, u64 lblk)
 {
 	struct lb_mem_node *const *at = mt->head;
-	struct lb_mem_node *prev = NULL;
+	struct lb_mem_node *prev = NULL, *n;
 	int level;
 
 	for (level = LB_MEM_HEIGHT - 1; level >= 0; level--) {
-		while (at[level] && at[level]->lblk <= lblk) {
-			prev = at[level];
+		for (;;) {
+			n = port_load_acquire(&at[level]);	/* pairs with mem_link() */
+			if (!n || READ_ONCE(n->lblk) > lblk)
+				break;
+			prev = n;
 			at = prev->next;
 		}
 	}
-	if (prev && mem_end(prev) > lblk)
+	if (prev && READ_ONCE(prev->lblk) + READ_ONCE(prev->count) > lblk)
 		return prev;
-	return prev ? prev->next[0] : mt->head[0];
+	return n;
 }
 
 static void mem_count(struct lb_memtable *mt, struct lb_mem_node *n, bool in)
@@ -94,7 +96,7 @@ static void mem_count(struct lb_memtable *mt, struct lb_mem_node *n, bool in)
 
 void lb_mem_clean(struct lb_memtable *mt, struct lb_mem_node *n)
 {
-	n->dirty = false;
+	WRITE_ONCE(n->dirty, false);
 	mt->dirty--;
 	lb_list_del(&n->dirty_link);
 }
@@ -107,14 +109,14 @@ static void mem_link(struct lb_memtable *mt, struct lb_mem_node *n)
 	mem_links(mt, n->lblk, links, &before);
 	for (level = 0; level < n->height; level++) {
 		n->next[level] = *links[level];
-		*links[level] = n;
+		port_store_release(links[level], n);	/* pairs with lb_mem_find() */
 	}
 	mem_count(mt, n, true);
 }
 
 static void mem_push(struct lb_mem_node **list, struct lb_mem_node *n)
 {
-	n->next[0] = *list;
+	WRITE_ONCE(n->next[0], *list);
 	*list = n;
 }
 
@@ -127,7 +129,7 @@ static void mem_unlink(struct lb_memtable *mt, struct lb_mem_node *n)
 	mem_links(mt, n->lblk, links, &before);
 	for (level = 0; level < n->height; level++)
 		if (*links[level] == n)
-			*links[level] = n->next[level];
+			WRITE_ONCE(*links[level], n->next[level]);
 	mem_count(mt, n, false);
 	mem_push(n->pblk != LB_PBLK_HOLE ? &mt->dropped : &mt->spare, n);
 }
@@ -149,10 +151,10 @@ static struct lb_mem_node *mem_take(struct lb_mem_node *nodes[LB_MEM_NODES])
 
 static void mem_set(struct lb_mem_node *n, u64 lblk, u64 count, u64 pblk, bool dirty)
 {
-	n->lblk = lblk;
-	n->count = count;
-	n->pblk = pblk;
-	n->dirty = dirty;
+	WRITE_ONCE(n->lblk, lblk);
+	WRITE_ONCE(n->count, count);
+	WRITE_ONCE(n->pblk, pblk);
+	WRITE_ONCE(n->dirty, dirty);
 }
 
 /* Record that [pblk, pblk + count) is mapped here no more. */
@@ -184,7 +186,7 @@ static bool mem_cut_before(struct lb_memtable *mt, struct lb_mem_node *p, u64 lb
 	bool ok = true;
 
 	mem_count(mt, p, false);
-	p->count = lblk - p->lblk;
+	WRITE_ONCE(p->count, lblk - p->lblk);
 	mem_count(mt, p, true);
 	if (p_end > end) {
 		struct lb_mem_node *r = mem_take(nodes);
@@ -210,7 +212,7 @@ static bool mem_join_left(struct lb_memtable *mt, struct lb_mem_node *p, u64 lbl
 		return false;
 	if (pblk != LB_PBLK_HOLE && (p->pblk + p->count != pblk || p->count + count > LB_EXTENT_MAX_BLOCKS))
 		return false;
-	p->count += count;
+	WRITE_ONCE(p->count, p->count + count);
 	if (pblk != LB_PBLK_HOLE)
 		mt->new_blocks += count;
 	return true;
@@ -257,7 +259,7 @@ void lb_mem_drop_all(struct lb_memtable *mt)
 		mem_unlink(mt, mt->head[0]);
 }
 
-static void mem_free_list(struct lb_mem_node *n)
+void lb_mem_free_chain(struct lb_mem_node *n)
 {
 	while (n) {
 		struct lb_mem_node *next = n->next[0];
@@ -269,9 +271,29 @@ static void mem_free_list(struct lb_mem_node *n)
 
 void lb_mem_clear(struct lb_memtable *mt)
 {
-	mem_free_list(mt->head[0]);
-	mem_free_list(mt->dropped);
-	mem_free_list(mt->spare);
+	lb_mem_free_chain(mt->head[0]);
+	lb_mem_free_chain(mt->dropped);
+	lb_mem_free_chain(mt->spare);
+	lb_mem_init(mt);
+}
+
+static void mem_chain(struct lb_mem_node *list, struct lb_mem_node **chain)
+{
+	struct lb_mem_node *last = list;
+
+	if (!list)
+		return;
+	while (last->next[0])
+		last = last->next[0];
+	WRITE_ONCE(last->next[0], *chain);
+	*chain = list;
+}
+
+void lb_mem_retire(struct lb_memtable *mt, struct lb_mem_node **chain)
+{
+	mem_chain(mt->head[0], chain);
+	mem_chain(mt->dropped, chain);
+	mem_chain(mt->spare, chain);
 	lb_mem_init(mt);
 }
 

@@ -2,8 +2,12 @@
 /*
  * A memtable: the changes of one volume's map in one generation, as ordered ranges that do not overlap, in a skip list.
  *
- * Nothing here locks or sleeps: the volume's spinlock is held around every call but the allocation of nodes, so an entry can be
+ * Nothing here locks or sleeps: the volume's spinlock is held around every call but lb_mem_find() and the allocation of nodes, so an entry can be
  * inserted by the completion of a device write. The memory an insertion can need is allocated before the write is submitted.
+ *
+ * lb_mem_find() may run beside a change. What it returns is then worth nothing, as the volume's sequence count tells; but it comes to an end and
+ * meets only nodes: links are set in one store each, to nodes that are complete, and a node taken out leads into the dropped or spare list, which
+ * end. The nodes are freed when nobody can be looking any more (lb_mem_retire).
  */
 #ifndef LB_MEMTABLE_H
 #define LB_MEMTABLE_H
@@ -56,6 +60,9 @@ static inline bool lb_mem_empty(const struct lb_memtable *mt) { return !mt->entr
 void lb_mem_clean(struct lb_memtable *mt, struct lb_mem_node *n);
 /* All entries become dropped runs (their volume is gone). */
 void lb_mem_drop_all(struct lb_memtable *mt);
+/* Put all nodes of a table that the caller took out of the view before *chain, to be freed with lb_mem_free_chain(), and forget them. */
+void lb_mem_retire(struct lb_memtable *mt, struct lb_mem_node **chain);
+void lb_mem_free_chain(struct lb_mem_node *chain);		/* no reader is left */
 /* Forget everything and free the memory. No lock needed: the table is the caller's alone. */
 void lb_mem_clear(struct lb_memtable *mt);
 

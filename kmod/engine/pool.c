@@ -175,6 +175,7 @@ static void pool_free(struct lb_pool *p)
 	lb_hidden_free_all(p);
 	lb_list_for_each_entry_safe(r, next, &p->reclaims, link) {
 		lb_list_del(&r->link);
+		lb_mem_free_chain(r->nodes);
 		lb_freed_forget(p->space, r->freed);
 		port_free(r);
 	}

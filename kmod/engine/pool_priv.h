@@ -10,8 +10,9 @@
  *   pool->lock            the volume hash, the dirty list, room rounds, journal positions (spin)
  * Within pool->gate nobody waits for a mutex but catalog.mutex: a commit may wait until all readers have left.
  *
- * A lookup takes vol->lock once and gets one consistent view: both memtables and the root, origin and cursor that go with them. The tree under
- * that root is then read without a lock; pool->gate keeps its blocks from being reused meanwhile.
+ * A lookup takes no lock. It reads one consistent view, both memtables and the root, origin and cursor that go with them, between two looks at
+ * vol->seq, which whoever changes any of that raises around the change (lb_view_lock). The tree under that root never changes; pool->gate, which
+ * every look-up is within, keeps its blocks from being reused and the entries of memtables from being freed meanwhile.
  */
 #ifndef LB_POOL_PRIV_H
 #define LB_POOL_PRIV_H
@@ -47,6 +48,7 @@ struct lb_vol {
 	bool on_batch;			/* pool->lock */
 
 	port_spinlock_t lock;
+	port_seq_t seq;			/* the view: what look-ups read. Raised by lb_view_lock() */
 	port_wait_t wait;		/* for block locks */
 	struct lb_memtable mt[2];
 	u8 active;			/* index of the active memtable; the other one is the sealed one */
@@ -78,6 +80,21 @@ struct lb_vol {
 	u64 quota;
 	u64 frozen;
 };
+
+/* vol->lock, for one who changes the view. */
+static inline unsigned long lb_view_lock(struct lb_vol *v)
+{
+	unsigned long flags = port_spin_lock(&v->lock);
+
+	port_seq_write_begin(&v->seq);
+	return flags;
+}
+
+static inline void lb_view_unlock(struct lb_vol *v, unsigned long flags)
+{
+	port_seq_write_end(&v->seq);
+	port_spin_unlock(&v->lock, flags);
+}
 
 static inline struct lb_memtable *lb_vol_active(struct lb_vol *v) { return &v->mt[v->active]; }
 static inline struct lb_memtable *lb_vol_sealed(struct lb_vol *v) { return &v->mt[v->active ^ 1]; }
@@ -142,9 +159,10 @@ struct lb_moved {			/* a collapse step, for the child in memory */
 	s64 owned;
 };
 
-struct lb_reclaim {
+struct lb_reclaim {			/* what one commit leaves to be freed once the readers of the old view have left */
 	struct lb_list link;
-	struct lb_freed *freed;
+	struct lb_freed *freed;		/* blocks; may be NULL */
+	struct lb_mem_node *nodes;	/* of memtables, by next[0] */
 };
 
 struct lb_scrub {
@@ -189,7 +207,7 @@ struct lb_pool {
 	u64 room_done, room_running, room_asked;
 	bool room_full;			/* the asked round has to make space, not just commit */
 	bool no_space, low_space, no_space_told, low_space_told;
-	struct lb_list reclaims;	/* durable commits' freed lists */
+	struct lb_list reclaims;	/* of durable commits */
 	u64 last_commit_ns, first_dirty_ns;
 	bool commit_wanted;
 	bool stopped;			/* lb_pool_stop() */
@@ -233,7 +251,7 @@ int lb_vol_refresh(struct lb_vol *v);					/* catalog.mutex held */
 void lb_vol_unload_idle(struct lb_vol *v);				/* free it if neither open nor dirty */
 void lb_vol_free_all(struct lb_pool *p);
 void lb_vol_note_dirty(struct lb_vol *v);				/* vol->lock held, active memtable about to get an entry */
-/* Insert into the active memtable: vol->lock held. slack: the charge that came with the change. */
+/* Insert into the active memtable: vol->lock held (it raises seq itself). slack: the charge that came with the change. */
 bool lb_vol_insert(struct lb_vol *v, u64 lblk, u64 count, u64 pblk, bool dirty, struct lb_mem_node *nodes[LB_MEM_NODES], u64 slack);
 u64 lb_vol_change_slack(struct lb_vol *v);				/* metadata blocks to charge for one more change; vol->lock held */
 u64 lb_vol_worst(struct lb_vol *v, const struct lb_memtable *mt, u64 changes);

@@ -24,6 +24,12 @@
  *   port_gate_t: a sleepable read-side gate like the kernel's SRCU, whose reader may leave in another context than it entered, interrupts
  *     included: port_gate_init (may fail), port_gate_destroy, idx = port_gate_enter(g), port_gate_leave(g, idx), port_gate_sync(g): waits
  *     until every reader that had entered before the call has left.
+ *   port_rcu_t (a member of what is freed so), port_rcu_enter(), port_rcu_leave(): a read section, any context, nothing in it sleeps; sections
+ *     nest. port_rcu_call(rcu, fn): calls fn(rcu) once every section that had begun before has ended, in a context that must not sleep; itself
+ *     any context. port_rcu_barrier(): waits until all such calls have been made; sleeps.
+ *   port_seq_t: a sequence count beside a spinlock. port_seq_init(s); with the lock held, port_seq_write_begin(s) and _end(s) around changes;
+ *     start = port_seq_read(s), and when port_seq_retry(s, start) what was read meanwhile is void. PORT_SEQ_TRIES: how often to try before one
+ *     takes the lock to read. What is read must stay allocated by other means.
  *   port_cond_resched()
  *   printf format checking attribute lb_printf(a, b)
  */
@@ -82,6 +88,7 @@ u32 port_crc32c(u32 seed, const void *data, size_t len);	/* Castagnoli; seed ~0 
 u64 port_now_ns(void);						/* monotonic */
 u64 port_wall_s(void);						/* seconds since 1970 */
 void port_random(void *buf, size_t len);
+u32 port_random_u32(void);					/* cheap, not for secrets; any context */
 
 #define PORT_LOG_ERR	3
 #define PORT_LOG_WARN	4

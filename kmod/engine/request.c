@@ -353,13 +353,13 @@ static void snap_sealed(struct lb_pool *p, struct lb_cut *cut)
 	p->visible_count++;
 	if (!v)
 		return;
-	flags = port_spin_lock(&v->lock);
+	flags = lb_view_lock(v);
 	v->owner.origin = r->origin;
 	v->owner.low_origin = 0;
 	v->owner.cursor = 0;
 	WRITE_ONCE(v->change_seq, v->change_seq + 1);
 	memset(v->clusters, 0, sizeof(v->clusters));
-	port_spin_unlock(&v->lock, flags);
+	lb_view_unlock(v, flags);
 }
 
 static int snap_merged(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l)
@@ -587,13 +587,13 @@ static void rollback_published(struct lb_pool *p, struct lb_cut *cut)
 
 	if (!v)
 		return;
-	flags = port_spin_lock(&v->lock);
+	flags = lb_view_lock(v);
 	v->owner = (struct lb_owner){ .vol = v->id, .origin = r->origin };
 	v->root = r->root;
 	v->nodes = r->nodes;
 	v->owned = 0;
 	v->size_blocks = r->size_blocks;
-	port_spin_unlock(&v->lock, flags);
+	lb_view_unlock(v, flags);
 }
 
 int lb_vol_rollback(struct lb_pool *p, u64 id, u64 snapshot)
@@ -633,12 +633,12 @@ static void drop_memtable(struct lb_pool *p, u64 id)
 
 	if (!v)
 		return;
-	flags = port_spin_lock(&v->lock);
+	flags = lb_view_lock(v);
 	v->deleted = true;
 	entries = lb_vol_active(v)->entries;
 	lb_mem_drop_all(lb_vol_active(v));
 	port_atomic64_sub((s64)entries, &p->mem_entries);
-	port_spin_unlock(&v->lock, flags);
+	lb_view_unlock(v, flags);
 }
 
 /* catalog.mutex held. */

@@ -2,8 +2,8 @@
 /*
  * Volumes in memory: the hash, loading from the catalog, the look-up that every I/O begins with, and the one way into a memtable.
  *
- * A volume is in memory while it is open or has something in a memtable. vol->lock makes the two memtables, the committed root and the rule of
- * ownership one view. The generation of an active memtable is fixed under pool->lock when it gets its first entry, where the seal also
+ * A volume is in memory while it is open or has something in a memtable. vol->lock and vol->seq make the two memtables, the committed root and the rule
+ * of ownership one view. The generation of an active memtable is fixed under pool->lock when it gets its first entry, where the seal also
  * takes the dirty list and raises active_gen: so an entry is wholly of the sealed generation or of the next.
  */
 #include "pool_priv.h"
@@ -42,6 +42,7 @@ static struct lb_vol *vol_alloc(struct lb_pool *p, u64 id)
 	v->pool = p;
 	v->id = id;
 	port_spin_init(&v->lock);
+	port_seq_init(&v->seq);
 	port_wait_init(&v->wait);
 	lb_list_init(&v->hash_link);
 	lb_list_init(&v->dirty_link);
@@ -84,14 +85,14 @@ int lb_vol_refresh(struct lb_vol *v)
 		err = lb_cat_map(v->pool, LB_CAT_ALL, v->id, &map);
 	if (err)
 		return err;
-	flags = port_spin_lock(&v->lock);
+	flags = lb_view_lock(v);
 	vol_set(v, &rec, &map);
 	if (v->deleted) {
 		before = lb_vol_active(v)->entries;
 		lb_mem_drop_all(lb_vol_active(v));
 		port_atomic64_sub((s64)before, &v->pool->mem_entries);
 	}
-	port_spin_unlock(&v->lock, flags);
+	lb_view_unlock(v, flags);
 	return 0;
 }
 
@@ -277,56 +278,86 @@ void lb_io_leave(struct lb_vol *v, int idx)
 static bool look_memtable(const struct lb_memtable *mt, u64 lblk, u64 *count, struct lb_look *look)
 {
 	const struct lb_mem_node *n;
+	u64 from, pblk;
 
-	if (!mt->entries)
+	if (!READ_ONCE(mt->entries))
 		return false;
 	n = lb_mem_find(mt, lblk);
 	if (!n)
 		return false;
-	if (n->lblk > lblk) {
-		*count = min_t(u64, *count, n->lblk - lblk);
+	from = READ_ONCE(n->lblk);
+	if (from > lblk) {
+		*count = min_t(u64, *count, from - lblk);
 		return false;
 	}
-	look->count = min_t(u64, *count, n->lblk + n->count - lblk);
-	look->pblk = n->pblk == LB_PBLK_HOLE ? LB_PBLK_HOLE : n->pblk + (lblk - n->lblk);
-	look->birth = mt->gen;
-	look->dirty = n->dirty;
+	pblk = READ_ONCE(n->pblk);
+	look->count = min_t(u64, *count, from + READ_ONCE(n->count) - lblk);
+	look->pblk = pblk == LB_PBLK_HOLE ? LB_PBLK_HOLE : pblk + (lblk - from);
+	look->birth = READ_ONCE(mt->gen);
+	look->dirty = READ_ONCE(n->dirty);
 	return true;
+}
+
+struct lb_view {
+	struct lb_owner owner;
+	struct lb_ref root;
+	bool found, busy;
+};
+
+/* What the volume knows in memory about lblk; *count is cut to what is of one kind in it. vol->lock held, or to be judged by vol->seq. */
+static void look_view(const struct lb_vol *v, u64 lblk, u64 *count, struct lb_view *view, struct lb_look *look)
+{
+	unsigned int active = READ_ONCE(v->active);
+
+	view->owner = v->owner;
+	view->busy = READ_ONCE(v->journal_busy);
+	if (lblk < view->owner.cursor)
+		*count = min_t(u64, *count, view->owner.cursor - lblk);
+	view->found = look_memtable(&v->mt[active], lblk, count, look) || look_memtable(&v->mt[active ^ 1], lblk, count, look);
+	view->root = v->root;
+}
+
+static void take_view(struct lb_vol *v, u64 lblk, u64 *count, struct lb_view *view, struct lb_look *look)
+{
+	unsigned int tries, start;
+	unsigned long flags;
+	u64 n = *count;
+
+	for (tries = 0; tries < PORT_SEQ_TRIES; tries++) {
+		start = port_seq_read(&v->seq);
+		*count = n;
+		look_view(v, lblk, count, view, look);
+		if (!port_seq_retry(&v->seq, start))
+			return;
+	}
+	*count = n;
+	flags = port_spin_lock(&v->lock);
+	look_view(v, lblk, count, view, look);
+	port_spin_unlock(&v->lock, flags);
 }
 
 int lb_vol_look(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struct lb_look *look)
 {
 	struct lb_extent_cpu e;
-	struct lb_owner owner;
-	struct lb_ref root;
-	unsigned long irq;
-	bool found, busy;
+	struct lb_view view;
 	int err;
 
-	irq = port_spin_lock(&v->lock);
-	owner = v->owner;
-	busy = v->journal_busy;
-	if (lblk < owner.cursor)
-		count = min_t(u64, count, owner.cursor - lblk);
-	found = look_memtable(lb_vol_active(v), lblk, &count, look) || look_memtable(lb_vol_sealed(v), lblk, &count, look);
-	root = v->root;
-	port_spin_unlock(&v->lock, irq);
-
-	if (!found) {
-		err = lb_map_lookup(v->pool->cache, &root, lblk, count, flags, &e);
+	take_view(v, lblk, &count, &view, look);
+	if (!view.found) {
+		err = lb_map_lookup(v->pool->cache, &view.root, lblk, count, flags, &e);
 		if (err)
 			return err;
 		look->count = e.count;
 		look->pblk = e.pblk;
 		look->birth = e.birth;
 		look->dirty = false;
-	} else if (busy) {
+	} else if (view.busy) {
 		look->dirty = true;
 	}
 	/* What a damaged or made-up map says is neither read nor, as the volume's own, written to. */
 	if (look->pblk != LB_PBLK_HOLE && !lb_space_data_ok(v->pool->space, look->pblk, look->count))
 		return -EUCLEAN;
-	look->owned = look->pblk != LB_PBLK_HOLE && look->birth > lb_owner_origin(&owner, lblk);
+	look->owned = look->pblk != LB_PBLK_HOLE && look->birth > lb_owner_origin(&view.owner, lblk);
 	return 0;
 }
 
@@ -403,7 +434,9 @@ bool lb_vol_insert(struct lb_vol *v, u64 lblk, u64 count, u64 pblk, bool dirty, 
 	lb_vol_note_dirty(v);
 	mt = lb_vol_active(v);
 	before = mt->entries;
+	port_seq_write_begin(&v->seq);
 	ok = lb_mem_insert(mt, lblk, count, pblk, dirty, nodes);
+	port_seq_write_end(&v->seq);
 	WRITE_ONCE(v->change_seq, v->change_seq + 1);
 	port_atomic64_add((s64)(mt->entries - before), &p->mem_entries);
 	worst = lb_vol_worst(v, mt, mt->entries);

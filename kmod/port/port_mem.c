@@ -90,6 +90,11 @@ void port_random(void *buf, size_t len)
 	get_random_bytes(buf, len);
 }
 
+u32 port_random_u32(void)
+{
+	return get_random_u32();
+}
+
 void port_log(int level, const char *fmt, ...)
 {
 	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 40);

@@ -17,7 +17,9 @@
 #include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/seqlock.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <linux/string.h>
@@ -118,6 +120,22 @@ static inline void port_gate_sync(port_gate_t *g)
 {
 	synchronize_srcu_expedited(g);
 }
+
+typedef struct rcu_head port_rcu_t;
+
+#define port_rcu_enter()		rcu_read_lock()
+#define port_rcu_leave()		rcu_read_unlock()
+#define port_rcu_call(rcu, fn)		call_rcu(rcu, fn)
+#define port_rcu_barrier()		rcu_barrier()
+
+typedef seqcount_t port_seq_t;
+
+#define PORT_SEQ_TRIES			8u
+#define port_seq_init(s)		seqcount_init(s)
+#define port_seq_write_begin(s)		write_seqcount_begin(s)
+#define port_seq_write_end(s)		write_seqcount_end(s)
+#define port_seq_read(s)		read_seqcount_begin(s)
+#define port_seq_retry(s, start)	read_seqcount_retry(s, start)
 
 static inline void port_cond_resched(void)
 {

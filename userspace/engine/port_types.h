@@ -209,6 +209,50 @@ int port_gate_enter(port_gate_t *g);
 void port_gate_leave(port_gate_t *g, int idx);
 void port_gate_sync(port_gate_t *g);
 
+/*
+ * Read-copy-update, as a lock for reading that all sections share: what was handed to port_rcu_call() is freed by whoever next finds
+ * no section open.
+ */
+typedef struct port_rcu {
+	struct port_rcu *next;
+	void (*fn)(struct port_rcu *rcu);
+} port_rcu_t;
+
+void port_rcu_enter(void);
+void port_rcu_leave(void);
+void port_rcu_call(port_rcu_t *rcu, void (*fn)(port_rcu_t *rcu));
+void port_rcu_barrier(void);
+
+typedef struct {
+	u32 seq;
+} port_seq_t;
+
+/* ThreadSanitizer knows nothing of fences, and would call each optimistic read a race: there the lock is taken at once. */
+#ifdef __SANITIZE_THREAD__
+#define PORT_SEQ_TRIES 0u
+#define PORT_FENCE(order) do { } while (0)
+#else
+#define PORT_SEQ_TRIES 8u
+#define PORT_FENCE(order) __atomic_thread_fence(order)
+#endif
+
+static inline void port_seq_init(port_seq_t *s) { s->seq = 0; }
+static inline u32 port_seq_read(const port_seq_t *s) { return __atomic_load_n(&s->seq, __ATOMIC_ACQUIRE) & ~1u; }
+
+static inline bool port_seq_retry(const port_seq_t *s, u32 start)
+{
+	PORT_FENCE(__ATOMIC_ACQUIRE);
+	return READ_ONCE(s->seq) != start;
+}
+
+static inline void port_seq_write_begin(port_seq_t *s)
+{
+	WRITE_ONCE(s->seq, s->seq + 1);
+	PORT_FENCE(__ATOMIC_RELEASE);
+}
+
+static inline void port_seq_write_end(port_seq_t *s) { port_store_release(&s->seq, s->seq + 1); }
+
 void port_cond_resched(void);
 
 #endif /* LB_PORT_TYPES_H */

@@ -25,6 +25,7 @@ static void port_die(const char *what)
 static u64 next_thread;
 static __thread u64 this_thread;
 static __thread unsigned int spin_depth;
+static __thread unsigned int rcu_depth;
 
 u64 port_self(void)
 {
@@ -37,6 +38,8 @@ void port_may_sleep(void)
 {
 	if (spin_depth)
 		port_die("something that may sleep was called under a spinlock");
+	if (rcu_depth)
+		port_die("something that may sleep was called in a read section");
 }
 
 void port_lock_assert(const u64 *owner)
@@ -221,6 +224,86 @@ void port_cond_resched(void)
 	port_may_sleep();
 }
 
+/* ------------------------------------------------------------------ read-copy-update */
+
+#define RCU_AT_ONCE	64u	/* calls that wait before somebody looks whether they can be made */
+
+static pthread_rwlock_t rcu_sections = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_mutex_t rcu_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t rcu_calling = PTHREAD_MUTEX_INITIALIZER;	/* who makes calls; outside of rcu_lock */
+static port_rcu_t *rcu_calls;		/* under rcu_lock, as their number */
+static unsigned int rcu_waiting;
+
+void port_rcu_enter(void)
+{
+	if (!rcu_depth++ && pthread_rwlock_rdlock(&rcu_sections))
+		port_die("a read section");
+}
+
+void port_rcu_leave(void)
+{
+	if (!rcu_depth)
+		port_die("a read section is left more often than entered");
+	if (!--rcu_depth)
+		pthread_rwlock_unlock(&rcu_sections);
+}
+
+/* Make the calls that wait; the caller has seen that none of the sections from before them is open. */
+static void rcu_make_calls(port_rcu_t *rcu)
+{
+	while (rcu) {
+		port_rcu_t *next = rcu->next;
+
+		rcu->fn(rcu);
+		rcu = next;
+	}
+}
+
+static port_rcu_t *rcu_take_calls(void)
+{
+	port_rcu_t *rcu;
+
+	pthread_mutex_lock(&rcu_lock);
+	rcu = rcu_calls;
+	rcu_calls = NULL;
+	rcu_waiting = 0;
+	pthread_mutex_unlock(&rcu_lock);
+	return rcu;
+}
+
+void port_rcu_call(port_rcu_t *rcu, void (*fn)(port_rcu_t *rcu))
+{
+	bool many;
+
+	rcu->fn = fn;
+	pthread_mutex_lock(&rcu_lock);
+	rcu->next = rcu_calls;
+	rcu_calls = rcu;
+	many = ++rcu_waiting >= RCU_AT_ONCE;
+	pthread_mutex_unlock(&rcu_lock);
+	if (!many || rcu_depth || pthread_mutex_trylock(&rcu_calling))
+		return;
+	if (!pthread_rwlock_trywrlock(&rcu_sections)) {
+		rcu = rcu_take_calls();
+		pthread_rwlock_unlock(&rcu_sections);
+		rcu_make_calls(rcu);
+	}
+	pthread_mutex_unlock(&rcu_calling);
+}
+
+void port_rcu_barrier(void)
+{
+	port_rcu_t *rcu;
+
+	port_may_sleep();
+	pthread_mutex_lock(&rcu_calling);
+	pthread_rwlock_wrlock(&rcu_sections);
+	rcu = rcu_take_calls();
+	pthread_rwlock_unlock(&rcu_sections);
+	rcu_make_calls(rcu);
+	pthread_mutex_unlock(&rcu_calling);
+}
+
 /* ------------------------------------------------------------------ memory */
 
 static u64 alloc_total, alloc_live;
@@ -231,7 +314,12 @@ static u64 nowait_state = NOWAIT_SEED;
 static __thread u64 thread_allocs, thread_fault_at, thread_fault_until;
 
 u64 port_alloc_total(void) { return __atomic_load_n(&alloc_total, __ATOMIC_RELAXED); }
-u64 port_alloc_live(void) { return __atomic_load_n(&alloc_live, __ATOMIC_RELAXED); }
+
+u64 port_alloc_live(void)
+{
+	port_rcu_barrier();
+	return __atomic_load_n(&alloc_live, __ATOMIC_RELAXED);
+}
 
 void port_fault_alloc(u64 nth, u64 count)
 {
@@ -625,6 +713,14 @@ void port_random(void *buf, size_t len)
 		else if (n < 0 && errno != EINTR)
 			port_die("getrandom");
 	}
+}
+
+u32 port_random_u32(void)
+{
+	u32 r;
+
+	port_random(&r, sizeof(r));
+	return r;
 }
 
 static port_log_fn log_sink;
