@@ -12,6 +12,10 @@ HOST    ?= 0
 V       ?= 0
 TESTS   ?=
 MUTANTS ?=
+BENCH   ?=
+PROFILE ?=
+JSON    ?=
+PLOT    ?=
 
 TOP     := $(CURDIR)
 STAGE   := $(TOP)/build/stage
@@ -20,7 +24,7 @@ VERSION := $(shell cat VERSION)
 export KERNEL
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test \
+.PHONY: all help deps module sparse userspace stage engine-test engine-tsan crash-test bench \
 	mutation-test fault-test coverage check-style test fuzz soak debug-kernel debug-test \
 	debug-test-short vm-shell quickstart install modules-install dkms-install clean
 
@@ -75,6 +79,11 @@ fuzz: ## Fuzz pools, requests and images (TARGET=name for one, FUZZ_TIME=seconds
 	@scripts/deps.sh build test
 	$(MAKE) -s -j$(shell nproc) -C tests/fuzz all
 	$(MAKE) -s -C tests/fuzz fuzz
+
+bench: ## Measure layerblk beside dm-thin and the raw disk (BENCH="names", JSON=file, PROFILE=name)
+	@scripts/deps.sh build vm
+	@tests/bench/run --kernel $(KERNEL) $(if $(JSON),--json $(JSON)) $(if $(PLOT),--plot $(PLOT)) \
+		$(if $(PROFILE),--profile $(PROFILE),$(BENCH))
 
 soak: deps ## Power cuts (ROUNDS=100, SEED=), ioctls and writes to the disk followed for hours
 	tests/soak --kernel $(KERNEL)

@@ -12,6 +12,8 @@
 #   --kernel SERIES    see scripts/kernel.sh (default $KERNEL, else 6.1)
 #   --smp N, --mem M   processors and memory (2, 2G)
 #   --cpu MODEL        QEMU's -cpu
+#   --icount           emulated, with a clock that counts instructions: one takes
+#                      one nanosecond of the guest's time (one processor)
 #   --append ARGS      more kernel command line
 #   --qemu-arg ARG     one more argument for QEMU (repeatable)
 #   --disk NAME=SIZE[,fs=ext4][,log=FILE]
@@ -51,7 +53,7 @@ CACHE=${LAYERBLK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/layerblk}
 # shellcheck source=scripts/vm/boot-lib.sh
 . "$REPO/scripts/vm/boot-lib.sh"
 
-SERIES=${KERNEL:-6.1} SMP=2 MEM=2G CPU='' APPEND='' TIMEOUT=600
+SERIES=${KERNEL:-6.1} SMP=2 MEM=2G CPU='' ICOUNT=0 APPEND='' TIMEOUT=600
 DISKDIR='' DISKCACHE=writeback MODULE=auto INSTALL='' OUT='' LOG='' SHELL_MODE=0
 CUT_AFTER='' CUT_ON='' VERBOSE=0
 QEMU_ARGS=() DISKS=() ENVS=()
@@ -74,6 +76,7 @@ parse_args() {
 		--smp) SMP=$2; shift ;;
 		--mem) MEM=$2; shift ;;
 		--cpu) CPU=$2; shift ;;
+		--icount) ICOUNT=1 SMP=1 ;;
 		--append) APPEND+=" $2"; shift ;;
 		--qemu-arg) QEMU_ARGS+=("$2"); shift ;;
 		--disk) DISKS+=("$2"); shift ;;
@@ -199,7 +202,11 @@ start_qemu() {
 	local accel cpu nine=security_model=none,multidevs=remap args
 
 	read -r accel cpu < <(vm_accel "$CACHE/vm" "$VMLINUZ")
-	[ "$accel" != tcg ] || accel=tcg,thread=multi
+	[ "$ICOUNT" = 0 ] || cpu=max,la57=off,family=23,-erms,-fsrm
+	case $accel/$ICOUNT in
+	*/1) accel=tcg,thread=single QEMU_ARGS+=(-icount shift=0) ;;
+	tcg/*) accel=tcg,thread=multi ;;
+	esac
 	args=(-M q35 -accel "$accel" -cpu "${CPU:-$cpu}" -smp "$SMP" -m "$MEM"
 		-nodefaults -display none -no-reboot
 		-kernel "$VMLINUZ" -initrd "$INITRD"
