@@ -196,8 +196,12 @@ static int lbk_disk_add(struct lbk_disk *disk, bool read_only)
 		goto err_vol;
 	}
 	err = device_add_disk(NULL, disk->gd, lbk_disk_groups);
-	if (err)
+	if (err) {
+		/* A device for whose name there was no memory is called invalid; nothing else here can be. */
+		if (err == -EINVAL)
+			err = -ENOMEM;
 		goto err_disk;
+	}
 	disk->linked = !bd_link_disk_holder(disk->below, disk->gd);
 	if (!disk->linked)
 		pr_warn("layerblk: %s is not listed among the holders of its pool's device\n", disk->gd->disk_name);
