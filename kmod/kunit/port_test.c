@@ -312,7 +312,7 @@ static void errors_are_told(struct kunit *test)
 	memdisk_fail(p->l.md, MEMDISK_READ, 0, 1, BLK_STS_IOERR);
 	KUNIT_EXPECT_EQ(test, port_read(&p->l.dev, 5, p->bufs[0]), -EIO);
 	memdisk_fail(p->l.md, MEMDISK_WRITE, 0, 1, BLK_STS_NOSPC);
-	KUNIT_EXPECT_EQ(test, port_write(&p->l.dev, 5, p->bufs, 2, 0), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, port_write(&p->l.dev, 5, p->bufs, 2, 0), -EIO);
 	memdisk_fail(p->l.md, MEMDISK_FLUSH, 0, 1, BLK_STS_IOERR);
 	KUNIT_EXPECT_EQ(test, port_flush(&p->l.dev), -EIO);
 	KUNIT_EXPECT_EQ(test, port_flush(&p->l.dev), 0);
