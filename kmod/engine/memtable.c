@@ -101,17 +101,24 @@ void lb_mem_clean(struct lb_memtable *mt, struct lb_mem_node *n)
 	lb_list_del(&n->dirty_link);
 }
 
-static void mem_link(struct lb_memtable *mt, struct lb_mem_node *n)
+/* links: of n->lblk, as mem_links() gave them. */
+static void mem_link_at(struct lb_memtable *mt, struct lb_mem_node *n, struct lb_mem_node **const links[LB_MEM_HEIGHT])
 {
-	struct lb_mem_node **links[LB_MEM_HEIGHT], *before;
 	unsigned int level;
 
-	mem_links(mt, n->lblk, links, &before);
 	for (level = 0; level < n->height; level++) {
 		n->next[level] = *links[level];
 		port_store_release(links[level], n);	/* pairs with lb_mem_find() */
 	}
 	mem_count(mt, n, true);
+}
+
+static void mem_link(struct lb_memtable *mt, struct lb_mem_node *n)
+{
+	struct lb_mem_node **links[LB_MEM_HEIGHT], *before;
+
+	mem_links(mt, n->lblk, links, &before);
+	mem_link_at(mt, n, links);
 }
 
 static void mem_push(struct lb_mem_node **list, struct lb_mem_node *n)
@@ -249,7 +256,8 @@ bool lb_mem_insert(struct lb_memtable *mt, u64 lblk, u64 count, u64 pblk, bool d
 	if (!n)
 		return false;
 	mem_set(n, lblk, count, pblk, dirty);
-	mem_link(mt, n);
+	/* Only nodes from lblk on have come, gone or moved up: what lies before them is linked as it was. */
+	mem_link_at(mt, n, links);
 	return ok;
 }
 

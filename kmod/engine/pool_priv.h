@@ -259,6 +259,7 @@ u64 lb_vol_worst(struct lb_vol *v, const struct lb_memtable *mt, u64 changes);
 struct lb_look {
 	u64 count, pblk, birth;
 	bool owned, dirty;
+	bool in_memtable;		/* else no memtable has anything for these blocks */
 };
 int lb_vol_look(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struct lb_look *look);
 

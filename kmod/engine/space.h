@@ -37,7 +37,9 @@ void lb_space_close(struct lb_space *s);
  * (16 aligned blocks) in a data region, next to the last allocation; else any free run. Does not look at reserves: the caller has charged for them
  * (lb_space_charge). -ENOSPC no free block at all. Any context with LB_NOWAIT: only what is in memory counts then,
  * and -EAGAIN says that there is no room in loaded data regions (metadata regions are spared as long as others have any). -ENOMEM only without it.
+ * LB_SPACE_OFFSET(n) in flags: not the start of a free cluster, but n blocks into it; n + want are no more than a cluster's blocks.
  */
+#define LB_SPACE_OFFSET(n)	((unsigned int)(n) << 8)
 int lb_space_alloc(struct lb_space *s, u64 want, u64 hint, unsigned int flags, u64 *pblk, u64 *got);
 /*
  * lb_space_alloc() with LB_NOWAIT goes on with what is in memory while that is scarce, and notes it; this loads a few bitmaps ahead when it was noted (else it costs nothing). To be

@@ -19,6 +19,13 @@ struct pick {
 	u64 region;		/* where from, or which to load */
 	unsigned int start;
 	bool hinted;		/* the hint's place */
+	bool cluster;		/* the start of a free cluster */
+};
+
+struct data_want {
+	u64 blocks, hint;
+	unsigned int flags;	/* of lb_space_alloc() */
+	bool load_roomy;	/* load a region rather than use up the fragments of loaded ones */
 };
 
 enum pick_result { PICK_FOUND, PICK_LOAD, PICK_AGAIN, PICK_NONE };
@@ -49,6 +56,7 @@ static bool data_pick_cluster(struct lb_space *s, unsigned int kind, struct pick
 	struct lb_region *reg = lb_region_get(s, s->data.region);
 	unsigned int from = s->data.pos;
 
+	p->cluster = true;
 	p->start = LB_BITS_NONE;
 	if (reg->kind == kind && reg->bits && reg->bits->nclusters && !reg->bad) {
 		p->region = s->data.region;
@@ -66,6 +74,7 @@ static bool data_pick_cluster(struct lb_space *s, unsigned int kind, struct pick
 
 static bool data_pick_any(struct lb_space *s, unsigned int kind, struct pick *p)
 {
+	p->cluster = false;
 	p->region = lb_region_find(s, kind, LB_LOADED_FREE, s->data.region, LB_NONE);
 	if (p->region == LB_NONE)
 		return false;
@@ -79,20 +88,19 @@ static bool data_pick_cold(struct lb_space *s, unsigned int kind, enum lb_class 
 	return p->region != LB_NONE;
 }
 
-/* `load_roomy`: load a region rather than use up the fragments of loaded ones. */
-static enum pick_result data_pick(struct lb_space *s, u64 hint, bool load_roomy, bool nowait, struct pick *p)
+static enum pick_result data_pick(struct lb_space *s, const struct data_want *want, struct pick *p)
 {
 	enum pick_result res;
 	unsigned int i;
 
-	p->hinted = false;
-	res = data_pick_hint(s, hint, p);
-	if (res == PICK_FOUND || (res == PICK_LOAD && !nowait))
+	p->hinted = p->cluster = false;
+	res = data_pick_hint(s, want->hint, p);
+	if (res == PICK_FOUND || (res == PICK_LOAD && !(want->flags & LB_NOWAIT)))
 		return res;
 	for (i = 0; i < ARRAY_SIZE(data_kinds); i++)
 		if (data_pick_cluster(s, data_kinds[i], p))
 			return PICK_FOUND;
-	for (i = 0; i < ARRAY_SIZE(data_kinds) && load_roomy; i++)
+	for (i = 0; i < ARRAY_SIZE(data_kinds) && want->load_roomy; i++)
 		if (data_pick_cold(s, data_kinds[i], LB_COLD_ROOMY, p))
 			return PICK_LOAD;
 	for (i = 0; i < ARRAY_SIZE(data_kinds); i++)
@@ -107,11 +115,14 @@ static enum pick_result data_pick(struct lb_space *s, u64 hint, bool load_roomy,
 }
 
 /* Take what was picked: lock held since. */
-static void data_take(struct lb_space *s, const struct pick *p, u64 want, u64 *pblk, u64 *got)
+static void data_take(struct lb_space *s, struct pick *p, const struct data_want *want, u64 *pblk, u64 *got)
 {
 	struct lb_region *reg = lb_region_get(s, p->region);
-	unsigned int run = lb_bits_run(reg->bits, p->start, (unsigned int)min_t(u64, want, LB_REGION_BLOCKS));
+	unsigned int run;
 
+	if (p->cluster)
+		p->start += want->flags / LB_SPACE_OFFSET(1);
+	run = lb_bits_run(reg->bits, p->start, (unsigned int)min_t(u64, want->blocks, LB_REGION_BLOCKS));
 	if (reg->kind == LB_REGION_KIND_NONE)
 		lb_region_claim(s, p->region, LB_REGION_KIND_DATA);
 	lb_region_take(s, reg, p->start, run);
@@ -126,10 +137,10 @@ static void data_take(struct lb_space *s, const struct pick *p, u64 want, u64 *p
 		WRITE_ONCE(s->want_preload, true);
 }
 
-static enum pick_result data_try(struct lb_space *s, u64 want, u64 hint, bool load_roomy, bool nowait, struct pick *p, u64 *pblk, u64 *got)
+static enum pick_result data_try(struct lb_space *s, const struct data_want *want, struct pick *p, u64 *pblk, u64 *got)
 {
 	unsigned long flags = port_spin_lock(&s->lock);
-	enum pick_result res = data_pick(s, hint, load_roomy, nowait, p);
+	enum pick_result res = data_pick(s, want, p);
 
 	if (res == PICK_FOUND)
 		data_take(s, p, want, pblk, got);
@@ -153,14 +164,14 @@ static void data_extend_nowait(struct lb_space *s)
 		lb_region_load_virgin(s, p.region);
 }
 
-static int data_alloc_nowait(struct lb_space *s, u64 want, u64 hint, u64 *pblk, u64 *got)
+static int data_alloc_nowait(struct lb_space *s, const struct data_want *want, u64 *pblk, u64 *got)
 {
 	enum pick_result res;
 	struct pick p;
 
 	if (!READ_ONCE(s->loaded_clusters))
 		data_extend_nowait(s);
-	res = data_try(s, want, hint, false, true, &p, pblk, got);
+	res = data_try(s, want, &p, pblk, got);
 	if (res == PICK_FOUND)
 		return 0;
 	return res == PICK_LOAD ? -EAGAIN : -ENOSPC;
@@ -168,6 +179,7 @@ static int data_alloc_nowait(struct lb_space *s, u64 want, u64 hint, u64 *pblk, 
 
 int lb_space_alloc(struct lb_space *s, u64 want, u64 hint, unsigned int flags, u64 *pblk, u64 *got)
 {
+	struct data_want w = { .blocks = want, .hint = hint, .flags = flags };
 	unsigned int loads = 0;
 	struct pick p;
 	int err;
@@ -175,11 +187,12 @@ int lb_space_alloc(struct lb_space *s, u64 want, u64 hint, unsigned int flags, u
 	if (!want)
 		return -EINVAL;
 	if (flags & LB_NOWAIT)
-		return data_alloc_nowait(s, want, hint, pblk, got);
+		return data_alloc_nowait(s, &w, pblk, got);
 	lb_space_preload(s);
 	for (;;) {
 		/* Two loads are enough in search of clusters: where free space is all fragments, more would not help. */
-		switch (data_try(s, want, hint, loads < 2, false, &p, pblk, got)) {
+		w.load_roomy = loads < 2;
+		switch (data_try(s, &w, &p, pblk, got)) {
 		case PICK_FOUND:
 			return 0;
 		case PICK_LOAD:

@@ -319,11 +319,11 @@ static void look_view(const struct lb_vol *v, u64 lblk, u64 *count, struct lb_vi
 
 static void take_view(struct lb_vol *v, u64 lblk, u64 *count, struct lb_view *view, struct lb_look *look)
 {
-	unsigned int tries, start;
+	unsigned int tries = PORT_SEQ_TRIES, start;
 	unsigned long flags;
 	u64 n = *count;
 
-	for (tries = 0; tries < PORT_SEQ_TRIES; tries++) {
+	while (tries--) {
 		start = port_seq_read(&v->seq);
 		*count = n;
 		look_view(v, lblk, count, view, look);
@@ -343,6 +343,7 @@ int lb_vol_look(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struc
 	int err;
 
 	take_view(v, lblk, &count, &view, look);
+	look->in_memtable = view.found;
 	if (!view.found) {
 		err = lb_map_lookup(v->pool->cache, &view.root, lblk, count, flags, &e);
 		if (err)

@@ -230,23 +230,15 @@ static void place_note(struct lb_vol *v, u64 lblk, u64 count, u64 pblk)
 static int place_alloc(struct lb_vol *v, u64 lblk, u64 count, unsigned int how, u64 *pblk, u64 *got)
 {
 	struct lb_space *s = v->pool->space;
-	u64 hint = place_hint(v, lblk), off = lblk & 15, pblk2, got2;
-	int err = lb_space_alloc(s, count, hint, how & LB_NOWAIT, pblk, got);
+	unsigned int off = (unsigned int)(lblk & 15);
+	int err;
 
-	if (err)
-		return err;
-	/* The start of a fresh cluster: lie at the same offset in it as in the logical one, so that neighbours find their place. */
-	if (!hint && off && *pblk % 16 == 0 && *got == count && off + count <= 16) {
-		if (!lb_space_alloc(s, count, *pblk + off, LB_NOWAIT, &pblk2, &got2)) {
-			bool better = pblk2 == *pblk + off && got2 == count;
-
-			lb_space_unalloc(s, better ? *pblk : pblk2, better ? *got : got2);
-			if (better)
-				*pblk = pblk2;
-		}
-	}
-	place_note(v, lblk, *got, *pblk);
-	return 0;
+	/* In a fresh cluster: at the same offset as in the logical one, so that neighbours find their place. */
+	how = (how & LB_NOWAIT) | LB_SPACE_OFFSET(off + count <= 16 ? off : 0);
+	err = lb_space_alloc(s, count, place_hint(v, lblk), how, pblk, got);
+	if (!err)
+		place_note(v, lblk, *got, *pblk);
+	return err;
 }
 
 /* ------------------------------------------------------------------ first writes */
@@ -257,16 +249,16 @@ static void free_nodes(struct lb_mem_node **nodes, unsigned int n)
 		lb_mem_node_free(nodes[n]);
 }
 
-/* Everything that the entry will need, for locked blocks [w->lblk, + w->count). */
-static int write_prepare(struct lb_write *w, unsigned int how)
+/* Everything that the entry will need, for locked blocks [w->lblk, + w->count). in_memtable: an entry that it may split is there (a hole). */
+static int write_prepare(struct lb_write *w, unsigned int how, bool in_memtable)
 {
 	struct lb_vol *v = w->vol;
 	struct lb_space *s = v->pool->space;
-	unsigned int alloc_how = how & LB_NOWAIT ? PORT_NOWAIT : PORT_WAIT, i;
+	unsigned int alloc_how = how & LB_NOWAIT ? PORT_NOWAIT : PORT_WAIT, n = in_memtable ? 2 : 1, i;
 	u64 count = w->count, got = 0;
 	int err;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < n; i++) {
 		w->nodes[i] = lb_mem_node_alloc(alloc_how);
 		if (!w->nodes[i]) {
 			err = how & LB_NOWAIT ? -EAGAIN : -ENOMEM;
@@ -347,7 +339,7 @@ again:
 	}
 	w->old_pblk = look.pblk;
 	w->unjournaled = true;
-	err = write_prepare(w, how);
+	err = write_prepare(w, how, look.in_memtable);
 	if (err)
 		unlock_write(w);
 	return err;
