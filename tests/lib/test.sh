@@ -128,6 +128,13 @@ wait_until() {
 	done
 }
 
+# without_udev: until the test ends nobody looks at the disks that come and go, and what udev would have been told of them is lost.
+without_udev() {
+	udevadm settle || true
+	udevadm control --exit
+	defer '/lib/systemd/systemd-udevd --daemon'
+}
+
 # vm_run [vm.sh options] -- COMMAND...: a VM with module and tools, for vm-own
 # tests. The kernel log goes to $TEST_META/kernel-N.log and is checked by the
 # runner with the rest.

@@ -10,13 +10,15 @@
 faults_expected
 pool_on "$VM_DISK_spare"
 fault_volumes
+without_udev
 faults_everywhere
 
-# Requests beside the writing; whether one succeeds is not the question.
+# requests NAME PID: beside the writing, once and as long as it goes on; whether one succeeds is not the question.
 requests() {
 	local i
 
-	for ((i = 0; i < 4; i++)); do
+	for ((i = 0; i < 20; i++)); do
+		[ $i = 0 ] || kill -0 "$2" 2>/dev/null || break
 		layerctl snapshot data "s$1-$i" || true
 		layerctl snapshot base "c$1-$i" || true
 		layerctl volume create --size 1M "n$1-$i" || true
@@ -28,22 +30,25 @@ requests() {
 	done >/dev/null 2>>"$T/errors"
 }
 
-# round NAME: some seconds with failures on, then without them.
+# round NAME: some seconds with failures on (FAULT_SECONDS), then without them.
 round() {
 	local pid rc=0
 
 	step "$1"
-	hammer write "$(disk data)" "$T/state" 12 "$RANDOM" &
+	hammer write "$DATA" "$T/state" "${FAULT_SECONDS:-12}" "$RANDOM" &
 	pid=$!
-	requests "${1//[^a-z]/}"
+	requests "${1//[^a-z]/}" "$pid"
 	wait "$pid" || rc=$?
 	faults_off
 	assert_eq "$rc" 0 "data under failures"
 	pool_mend
-	hammer check "$(disk data)" "$T/state" || fail "what had been flushed is not there"
+	DATA=$(disk data)
+	hammer check "$DATA" "$T/state" || fail "what had been flushed is not there"
 }
 
-hammer write "$(disk data)" "$T/state" 2 1	# without failures
+# The failures are on before a round begins: nothing but what may fail is done from then on.
+DATA=$(disk data)
+hammer write "$DATA" "$T/state" 2 1	# without failures
 
 faults_in_module failslab 2
 round "small allocations"

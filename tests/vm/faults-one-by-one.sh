@@ -12,9 +12,11 @@ pool_on "$VM_DISK_spare"
 fault_volumes
 block_write "$(disk data)" 512 kept 16
 sync "$(disk data)"
+without_udev
 faults_on_device "$POOL_DEV"
 faults_everywhere
-fail-nth "$POOL" "$(disk data)"
+# FAULT_SHARE=1: all places; otherwise of those beyond the first twenty of a request one in so many.
+FAULT_SHARE=${FAULT_SHARE:-5} fail-nth "$POOL"
 faults_off
 
 step "nothing is lost"

@@ -3,9 +3,11 @@
  * Every request to the module, and reads and writes of a disk, with every allocation and every I/O that the caller's own task makes
  * for them failing once: the first in the first try, the second in the next, until nothing is left to fail (/proc/self/fail-nth).
  *
- *	fail-nth DEVICE DISK
+ *	fail-nth DEVICE [STEP]
  *
- * DEVICE holds the only open pool, with the volumes "base" (frozen, with an attribute), "next" (frozen, its child), "data" (writable, active as DISK, its first
+ * FAULT_SHARE=n takes of the places beyond the first 20 of a request one in n (default 1: all).
+ *
+ * DEVICE holds the only open pool, with the volumes "base" (frozen, with an attribute), "next" (frozen, its child), "data" (writable, its first
  * MiB of no account) and "back" (writable, with a snapshot "back-then"). An error must be one that the cause explains, and afterwards the
  * same request must succeed: in the pool as it is, or, when the failure has made it read-only, after closing and opening it.
  *
@@ -25,14 +27,16 @@
 #include <linux/fs.h>
 #include <linux/layerblk.h>
 
-#define TRIES_MAX	2000
+#define PLACES_MAX	2000
+#define PLACES_ALL	20
 #define DATA_BYTES	65536
 
 static int control = -1, nth_fd = -1, disk_fd = -1;
-static const char *device, *disk_path;
+static const char *device;
 static uint8_t uuid[LB_UUID_LEN];
 static unsigned char *buffer;
 static int failures;
+static unsigned int share_of_places = 1;
 static char base_key[LB_KEY_MAX + 1];	/* an attribute of base's */
 static uint32_t base_key_len;
 static __u64 id_base, id_next, id_data, id_back, id_then, id_temp;
@@ -118,12 +122,17 @@ static void make_temp(void)
 static void drop_temp(void) { drop("temp"); }
 static void drop_new(void) { drop("new"); }
 
-static int activate(__u64 id)
+/* INDEX, unless NULL: the N of its /dev/layerblkN. */
+static int activate(__u64 id, __u32 *index)
 {
 	REQUEST(lb_ioc_vol_activate, r);
+	int err;
 
 	r.id = id;
-	return call(LB_IOC_VOL_ACTIVATE, &r);
+	err = call(LB_IOC_VOL_ACTIVATE, &r);
+	if (!err && index)
+		*index = r.disk_index;
+	return err;
 }
 
 static int pool_open_call(void)
@@ -154,9 +163,12 @@ static int pool_close_call(void)
 
 static void disk_open(void)
 {
+	char disk_path[64];
+	__u32 index = 0;
 	int i;
 
-	must(activate(id_data), "activating");
+	must(activate(id_data, &index), "activating");
+	snprintf(disk_path, sizeof(disk_path), "/dev/" LB_DISK_PREFIX "%u", index);
 	for (i = 0; i < 100 && disk_fd < 0; i++) {
 		disk_fd = open(disk_path, O_RDWR | O_DIRECT | O_CLOEXEC);
 		if (disk_fd < 0)
@@ -336,7 +348,7 @@ static int do_stat_name(void)
 	return find("next", &id);
 }
 
-static int do_activate(void) { return activate(id_temp); }
+static int do_activate(void) { return activate(id_temp, NULL); }
 
 static int do_deactivate(void)
 {
@@ -356,7 +368,7 @@ static int do_deactivate(void)
 static void make_active(void)
 {
 	make_temp();
-	must(activate(id_temp), "activating");
+	must(activate(id_temp, NULL), "activating");
 }
 
 static int do_attr_get(void)
@@ -528,10 +540,10 @@ static bool explained(int err)
 
 static void run_step(const struct step *s)
 {
-	unsigned int n, failed = 0, mended = 0;
+	unsigned int n, tried = 0, failed = 0, mended = 0;
 	int err;
 
-	for (n = 1; n <= TRIES_MAX; n++) {
+	for (n = 1; n <= PLACES_MAX; n += n < PLACES_ALL ? 1 : 1 + rand() % (2 * share_of_places - 1)) {
 		if (s->before)
 			s->before();
 		nth_set(n);
@@ -540,6 +552,7 @@ static void run_step(const struct step *s)
 			nth_set(0);
 			break;
 		}
+		tried++;
 		if (err) {
 			failed++;
 			if (!explained(err)) {
@@ -562,7 +575,7 @@ static void run_step(const struct step *s)
 	}
 	if (s->after)
 		s->after();
-	printf("%-36s %4u failures, %4u errors, pool opened again %u times\n", s->name, n - 1, failed, mended);
+	printf("%-36s %4u failures, %4u errors, pool opened again %u times\n", s->name, tried, failed, mended);
 	fflush(stdout);
 }
 
@@ -596,16 +609,19 @@ int main(int argc, char **argv)
 {
 	size_t i;
 
-	if (argc < 3) {
-		fprintf(stderr, "usage: fail-nth DEVICE DISK [STEP]\n");
+	if (argc < 2) {
+		fprintf(stderr, "usage: fail-nth DEVICE [STEP]\n");
 		return 2;
 	}
 	device = argv[1];
-	disk_path = argv[2];
+	if (getenv("FAULT_SHARE"))
+		share_of_places = atoi(getenv("FAULT_SHARE"));
+	if (share_of_places < 1)
+		share_of_places = 1;
 	srand(1);
 	begin();
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		if (argc == 3 || strstr(steps[i].name, argv[3]))
+		if (argc == 2 || strstr(steps[i].name, argv[2]))
 			run_step(&steps[i]);
 	}
 	let_disk_go();
