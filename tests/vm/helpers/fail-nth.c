@@ -5,7 +5,8 @@
  *
  *	fail-nth DEVICE [STEP]
  *
- * FAULT_SHARE=n takes of the places beyond the first 20 of a request one in n (default 1: all).
+ * Places are numbered in the order in which a request comes to them. Beyond the first 20 only some are taken, ever fewer (opening a pool
+ * reads some thousand blocks); with FAULT_ALL=1 all of them.
  *
  * DEVICE holds the only open pool, with the volumes "base" (frozen, with an attribute), "next" (frozen, its child), "data" (writable, its first
  * MiB of no account) and "back" (writable, with a snapshot "back-then"). An error must be one that the cause explains, and afterwards the
@@ -27,7 +28,7 @@
 #include <linux/fs.h>
 #include <linux/layerblk.h>
 
-#define PLACES_MAX	2000
+#define PLACES_MAX	20000
 #define PLACES_ALL	20
 #define DATA_BYTES	65536
 
@@ -36,7 +37,7 @@ static const char *device;
 static uint8_t uuid[LB_UUID_LEN];
 static unsigned char *buffer;
 static int failures;
-static unsigned int share_of_places = 1;
+static bool all_places;
 static char base_key[LB_KEY_MAX + 1];	/* an attribute of base's */
 static uint32_t base_key_len;
 static __u64 id_base, id_next, id_data, id_back, id_then, id_temp;
@@ -538,12 +539,17 @@ static bool explained(int err)
 	return err == -ENOMEM || err == -EIO || err == -EROFS || err == -ENOSPC || err == -EAGAIN || err == -EUCLEAN;
 }
 
+static unsigned int next_place(unsigned int n)
+{
+	return n + 1 + (all_places || n < PLACES_ALL ? 0 : rand() % (n / 8));
+}
+
 static void run_step(const struct step *s)
 {
 	unsigned int n, tried = 0, failed = 0, mended = 0;
-	int err;
+	int err = 0;
 
-	for (n = 1; n <= PLACES_MAX; n += n < PLACES_ALL ? 1 : 1 + rand() % (2 * share_of_places - 1)) {
+	for (n = 1; n <= PLACES_MAX; n = next_place(n)) {
 		if (s->before)
 			s->before();
 		nth_set(n);
@@ -569,14 +575,16 @@ static void run_step(const struct step *s)
 		if (s->after && s->after != open_again)
 			s->after();
 	}
-	if (err) {
+	if (n > PLACES_MAX) {
+		printf("fail-nth: %s: no end of it\n", s->name);
+		failures++;
+	} else if (err) {
 		printf("fail-nth: %s: without a failure: %s\n", s->name, strerror(-err));
 		failures++;
 	}
 	if (s->after)
 		s->after();
-	printf("%-36s %4u failures, %4u errors, pool opened again %u times\n", s->name, tried, failed, mended);
-	fflush(stdout);
+	printf("%-36s %4u failures in %u places, %4u errors, pool opened again %u times\n", s->name, tried, n - 1, failed, mended);
 }
 
 static void begin(void)
@@ -614,10 +622,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	device = argv[1];
-	if (getenv("FAULT_SHARE"))
-		share_of_places = atoi(getenv("FAULT_SHARE"));
-	if (share_of_places < 1)
-		share_of_places = 1;
+	all_places = getenv("FAULT_ALL") && atoi(getenv("FAULT_ALL"));
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	srand(1);
 	begin();
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
