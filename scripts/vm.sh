@@ -16,10 +16,11 @@
 #                      one nanosecond of the guest's time (one processor)
 #   --append ARGS      more kernel command line
 #   --qemu-arg ARG     one more argument for QEMU (repeatable)
-#   --disk NAME=SIZE[,fs=ext4][,log=FILE]
+#   --disk NAME=SIZE[,zeros=drop][,fs=ext4][,log=FILE]
 #                      a sparse disk of serial NAME: /dev/disk/by-id/virtio-NAME,
 #                      $VM_DISK_NAME in the command's environment. A disk named
 #                      "scratch" is mounted at /scratch (give it a file system).
+#                      zeros=drop: blocks of zeros take no space on the host.
 #                      FILE gets what is written to it, in the format of
 #                      dm-log-writes (see tests/lib/logwrites.py).
 #   --disk-cache MODE  QEMU's cache mode for the disks (writeback)
@@ -141,7 +142,7 @@ take_slot() {
 
 # Sparse disks; fills DISK_ARGS and tells the guest their names.
 make_disks() {
-	local spec name size fs log file i=0 letters=abcdefghijklmnopqrstuvwxyz
+	local spec name size fs log zeros file i=0 letters=abcdefghijklmnopqrstuvwxyz
 
 	DISK_ARGS=()
 	[ -n "$DISKDIR" ] || DISKDIR=$RUN/disks
@@ -150,6 +151,8 @@ make_disks() {
 		name=${spec%%=*}
 		size=${spec#*=}
 		fs='' log=''
+		zeros=''
+		case $size in *,zeros=drop*) zeros=,detect-zeroes=unmap; size=${size/,zeros=drop/} ;; esac
 		case $size in *,log=*) log=${size##*,log=}; size=${size%,log=*} ;; esac
 		case $size in *,fs=*) fs=${size##*,fs=}; size=${size%%,*} ;; esac
 		file=$DISKDIR/$name.img
@@ -162,7 +165,7 @@ make_disks() {
 			truncate -s 64G "$log" || die "log of disk $spec"
 			DISK_ARGS+=(-blockdev "driver=blklogwrites,node-name=d$i,discard=unmap,file.driver=file,file.filename=$file,file.discard=unmap,log.driver=file,log.filename=$log")
 		else
-			DISK_ARGS+=(-drive "file=$file,format=raw,if=none,id=d$i,cache=$DISKCACHE,discard=unmap")
+			DISK_ARGS+=(-drive "file=$file,format=raw,if=none,id=d$i,cache=$DISKCACHE,discard=unmap$zeros")
 		fi
 		DISK_ARGS+=(-device "virtio-blk-pci,drive=d$i,serial=$name")
 		ENVS+=("VM_DISK_${name//[^a-zA-Z0-9]/_}=/dev/vd${letters:i:1}")

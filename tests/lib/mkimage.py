@@ -12,6 +12,8 @@ Good ones (OUT is a directory unless it says a file):
   docker          as oci, in the form of "docker save", a tar file
   shared          the first two layers of oci and another top
   deep            layers=N layers, each with a file of its own
+  usual           three layers, gzip, of files=N files (3000) from 200 bytes to 100 KiB in
+                  directories of 40, half of them text
   big             one layer of size=N MiB in files that do not compress
 
 Bad ones, each an OCI layout that an importer must refuse:
@@ -274,6 +276,23 @@ def tiny():
     return [root_layer(), content_layer(), change_layer(), app_layer()]
 
 
+def usual(files):
+    """A root and three layers with the sizes of files that a distribution's have: most are small, most bytes are in large ones."""
+    layers = [root_layer()]
+    words = ("of the to a in is that for it as was with be by on not he his but at are this have from or had an they which one " * 40).encode()
+    for n in range(3):
+        layer = Layer()
+        layer.dir("usr/layer%d" % n)
+        for i in range(files // 3):
+            if i % 40 == 0:
+                layer.dir("usr/layer%d/%d" % (n, i // 40))
+            size = 200 << (i * 7 % 10)
+            text = i % 2 and (words * (size // len(words) + 1))[:size]
+            layer.file("usr/layer%d/%d/%d" % (n, i // 40, i), text or noise("usual %d %d" % (n, i), size))
+        layers.append(layer.bytes())
+    return layers
+
+
 def evil(kind):
     layer = Layer()
     if kind == "dotdot":
@@ -309,6 +328,8 @@ def good(kind, out, opts):
         n = int(opts.get("layers", 128))
         layers = [root_layer()] + [Layer().file("etc/layer-%d" % i, "%d\n" % i).bytes() for i in range(1, n)]
         Oci(layers, tag="deep:latest").finish().write(out)
+    elif kind == "usual":
+        Oci(usual(int(opts.get("files", 3000))), tag="usual:latest").finish().write(out)
     elif kind == "big":
         n = int(opts.get("size", 64))
         layer = Layer().dir("big")

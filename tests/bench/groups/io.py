@@ -6,7 +6,7 @@ instructions of everything that runs from the job's first I/O to its last, fio i
 background meanwhile; after writes, also what is left to do until it is at rest (the commit). Metadata is warm for every target:
 the region is read through once before. "Above raw" takes away what the same job costs on the bare disk.
 """
-from lib import clock, direct, fio
+from lib import clock, direct, fio, profile
 from lib.registry import Figure, benchmark
 from lib.target import TARGETS
 
@@ -67,14 +67,17 @@ def cost(bed, pick, rw, region=MAPPED, name="cost", tail=False, **job):
     for t in bed.targets:
         v = pick(t)
         with clock.Meter(t.devices()) as m:
-            r = fio.job(v.dev, rw, offset=region[0], size=region[1], **job)
+            mark = (profile.START, "" if tail else profile.STOP)
+            r = fio.job(v.dev, rw, offset=region[0], size=region[1], mark=mark, **job)
             rest = clock.Meter()
             if tail:
                 with rest:
                     t.rest()
+                profile.stop()
+            profile.label(t.name, r["ios"])
         total = r["total_ns"] + (rest.busy if tail else 0)
         values[t.name] = round(total / r["ios"] / 1000, 3)
-        idle[t.name] = round(r["idle_ns"] / 1000, 3)
+        idle[t.name] = round(r["idle_ns"] / r["ios"] / 1000, 3)
         more[t.name] = dict(m.io, ios=r["ios"], after=round(rest.busy / r["ios"] / 1000, 3) if tail else 0)
     return Figure(name, "k/IO", values, {"idle": idle, "io": more})
 
@@ -136,8 +139,7 @@ def first_write_snapshot(bed):
     for each byte that the application wrote, metadata included."""
     f = cost(bed, lambda t: bed.snapshot(t, "fresh"), "randwrite", (0, SNAP), tail=True)
     yield f
-    for name, key in (("read-bytes", "read_sectors"), ("written-bytes", "write_sectors")):
-        yield Figure(name, "B/B", {t: round(c[key] * 512 / SNAP, 4) for t, c in f.extra["io"].items()})
+    yield from bytes_for_a_byte(f, SNAP)
 
 
 @benchmark("io.read-depth-64", Mapped)
@@ -160,6 +162,62 @@ def read_depth_64_many(bed):
         warm(v)
         return v
     yield cost(bed, pick, "randread")
+
+
+WIDE = 1024 * MIB
+
+
+class Wide:
+    """Each target with a volume of 1 GiB, mapped by writes of 1 MiB one after the other."""
+
+    def __init__(self):
+        self.targets = [t(4096) for t in TARGETS]
+        self.volume = {}
+        for t in self.targets:
+            v = t.volume("data", 2 * WIDE)
+            fio.job(v.dev, "write", bs="1m", depth=4, size=WIDE)
+            t.rest()
+            self.volume[t.name] = v
+
+    def remove(self):
+        for t in self.targets:
+            t.remove()
+
+
+@benchmark("io.read-wide", Wide)
+def read_wide(bed):
+    """random read of what was written in sequence
+
+    64 MiB of random reads over 1 GiB."""
+    yield cost(bed, lambda t: bed.volume[t.name], "randread", (0, WIDE), ios=16384)
+
+
+@benchmark("io.first-write-wide", Wide)
+def first_write_wide(bed):
+    """random first write into unmapped space, far apart
+
+    64 MiB of 4 KiB writes, one in each 64 KiB of 1 GiB: the peer provisions a block of its own for each."""
+    yield cost(bed, lambda t: bed.volume[t.name], "randwrite", (WIDE, WIDE), tail=True, ios=16384, extra=["--blockalign=64k"])
+
+
+@benchmark("io.first-write-snapshot-wide", Wide)
+def first_write_snapshot_wide(bed):
+    """random first write to a fresh snapshot, far apart
+
+    64 MiB of 4 KiB writes, one in each 64 KiB of 1 GiB of shared blocks, with the commits. The peer copies 64 KiB for each, as it does for
+    any write that has no neighbour; where an application comes to write the rest of it, io.first-write-snapshot is the measure."""
+    def pick(t):
+        v = t.snapshot(bed.volume[t.name], "fresh")
+        t.rest()
+        return v
+    f = cost(bed, pick, "randwrite", (0, WIDE), tail=True, ios=16384, extra=["--blockalign=64k"])
+    yield f
+    yield from bytes_for_a_byte(f, SNAP)
+
+
+def bytes_for_a_byte(figure, written):
+    for name, key in (("read-bytes", "read_sectors"), ("written-bytes", "write_sectors")):
+        yield Figure(name, "B/B", {t: round(c[key] * 512 / written, 4) for t, c in figure.extra["io"].items()})
 
 
 class Empty:

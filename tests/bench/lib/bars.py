@@ -19,6 +19,9 @@ class Bar:
     against: str = ""
 
 
+FSYNC = ("fsync.new", "fsync.snapshot", "fsync.fua-new", "fsync.fua-snapshot")
+SNAPSHOT = ("metadata.snapshot", "metadata.snapshot-active", "metadata.snapshot-10000")
+
 BARS = [
     Bar("io.read-mapped/cost", "above", 3.0),
     Bar("io.read-depth-1/cost", "above", 3.0),
@@ -32,8 +35,31 @@ BARS = [
     Bar("io.first-write-snapshot/cost", "above", 8.0),
     Bar("io.first-write-snapshot/read-bytes", "whole", 0.0),
     Bar("io.first-write-snapshot/written-bytes", "whole", 1.1),
+    Bar("io.read-wide/cost", "above", 3.0),
+    Bar("io.first-write-wide/cost", "above", 8.0),
+    Bar("io.first-write-snapshot-wide/cost", "above", 8.0),
+    Bar("io.first-write-snapshot-wide/read-bytes", "whole", 0.0),
+    Bar("io.first-write-snapshot-wide/written-bytes", "whole", 1.1),
     Bar("io.fill/cost", "raw", 1.15),
     Bar("io.fill/written-bytes", "whole", 1.01),
+    *(Bar(f"{name}/writes", "whole", 2) for name in FSYNC),
+    *(Bar(f"{name}/flushes", "whole", 1 if ".fua" in name else 2) for name in FSYNC),
+    Bar("fsync.snapshot/reads", "whole", 0),
+    Bar("fsync.fua-snapshot/reads", "whole", 0),
+    Bar("fsync.new-8/journal-writes", "whole", 0.999),
+    Bar("fsync.fua-new-8/journal-writes", "whole", 0.999),
+    *(Bar(f"{name}/writes", "whole", 1) for name in SNAPSHOT),
+    *(Bar(f"{name}/flushes", "whole", 2) for name in SNAPSHOT),
+    Bar("metadata.snapshot-10000/writes", "whole", 1, against="metadata.snapshot/writes"),
+    Bar("metadata.snapshot-10000/kib", "whole", 1, against="metadata.snapshot/kib"),
+    Bar("metadata.snapshot-8/writes", "whole", 0.999),
+    Bar("metadata.delete/writes", "whole", 2),
+    Bar("memory.open/reads", "whole", 199),
+    Bar("memory.random/metadata", "whole", 10 * 1024),
+    Bar("memory.sequential/metadata", "whole", 64),
+    *(Bar(f"scaling.{how}/jobs-{n}", "raw", 0.9, least=True) for how in ("one-volume", "four-volumes") for n in (2, 4)),
+    *(Bar(f"container.life/{what}", "peer", 0.5) for what in (
+        "start-reads", "start-writes", "start-flushes", "file-reads", "file-writes", "file-kib", "end-writes", "end-flushes")),
 ]
 
 
@@ -47,7 +73,9 @@ def value(values, how, name="layerblk"):
     if how == "above":
         return None if raw is None else own - raw
     base = raw if how == "raw" else peer
-    return None if not base else own / base
+    if base is None:
+        return None
+    return own / base if base else 0.0 if own == 0 else float("inf")
 
 
 def judge(bar, figures):
@@ -60,7 +88,7 @@ def judge(bar, figures):
     if bar.against:
         other = figures.get(bar.against)
         other = other and value(other["values"], bar.how)
-        if not other or got is None:
+        if not other or not got:
             return None
         got = max(got / other, other / got)
         words = f" × {bar.against.split('/')[0]}, either way"

@@ -4,8 +4,11 @@
 In the machine that counts instructions, one nanosecond is one instruction, as long as the processor is not idle: what is waited for
 something outside the guest (the host's files) passes by the host's clock. So the cost of anything is the time it took less the time idle.
 """
+import collections
 import re
 import time
+
+from . import disk
 
 
 def parse_idle(text):
@@ -25,15 +28,26 @@ class Meter:
         self.devices = devices
 
     def __enter__(self):
-        from . import disk
         self._count = disk.counters(self.devices)
         self._idle = idle_ns()
         self._start = time.monotonic_ns()
         return self
 
     def __exit__(self, *exc):
-        from . import disk
         took = time.monotonic_ns() - self._start
         self.idle = min(took, idle_ns() - self._idle)
         self.busy = took - self.idle
         self.io = disk.change(self._count, disk.counters(self.devices))
+
+
+class Sum:
+    """Several meters' measurements added up."""
+
+    def __init__(self):
+        self.busy = self.idle = 0
+        self.io = collections.Counter()
+
+    def add(self, meter):
+        self.busy += meter.busy
+        self.idle += meter.idle
+        self.io.update(meter.io)

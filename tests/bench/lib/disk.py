@@ -27,15 +27,16 @@ def setup():
 
 
 class NullDisk:
-    """A disk of so many MiB. cache_mib: it has a volatile cache (and FUA), and so is sent flushes. queues: hardware queues."""
+    """A disk of so many MiB. cache_mib: it has a volatile cache (and FUA), and so is sent flushes. latency_ns: what each request takes (by
+    a timer), 0: it is done when it is sent. queues: hardware queues."""
 
-    def __init__(self, name, mib, cache_mib=0, queues=1):
+    def __init__(self, name, mib, cache_mib=0, latency_ns=0, queues=1):
         setup()
         self.dir = f"{CONFIG}/{name}"
         before = set(os.listdir("/sys/block"))
         os.mkdir(self.dir)
-        for key, value in (("size", mib), ("memory_backed", 1), ("blocksize", 4096), ("irqmode", 0), ("discard", 1), ("cache_size", cache_mib),
-                           ("submit_queues", queues)):
+        for key, value in (("size", mib), ("memory_backed", 1), ("blocksize", 4096), ("irqmode", 2 if latency_ns else 0),
+                           ("completion_nsec", latency_ns), ("discard", 1), ("cache_size", cache_mib), ("submit_queues", queues)):
             put(f"{self.dir}/{key}", value)
         put(f"{self.dir}/power", 1)
         self.name = (set(os.listdir("/sys/block")) - before).pop()

@@ -11,12 +11,10 @@ DM_TARGET_MSG = 0xC138FD0E
 
 def create(name, table):
     run("dmsetup", "create", name, data=table + "\n")
-    run("udevadm", "settle")
     return f"/dev/mapper/{name}"
 
 
 def remove(name):
-    run("udevadm", "settle")
     run("dmsetup", "remove", "--retry", name)
 
 

@@ -12,17 +12,13 @@ from .command import run
 
 TMP = "/tmp/bench"
 COMMON = ["--ioengine=io_uring", "--direct=1", "--thread", "--randrepeat=1", "--allrandrepeat=1", "--output-format=json", "--group_reporting"]
-# Names of commands to run around the next job's I/O, for the profile.
-around = None
 
 
-def job(dev, rw, bs="4k", depth=16, offset=0, size=128 << 20, ios=None, numjobs=1, extra=(), devices=()):
-    """A dict: ios, ns (per I/O, busy), idle_ns (per I/O), io (the devices' counters)."""
+def job(dev, rw, bs="4k", depth=16, offset=0, size=128 << 20, ios=None, numjobs=1, extra=(), devices=(), mark=("", "")):
+    """A dict: ios, total_ns (busy), idle_ns, io (the devices' counters). mark: commands right before and after the I/O."""
     os.makedirs(TMP, exist_ok=True)
     before, after = f"{TMP}/idle-before", f"{TMP}/idle-after"
-    pre, post = f"cat /proc/timer_list >{before}", f"cat /proc/timer_list >{after}"
-    if around:
-        pre, post = f"{pre}; {around} start", f"{around} stop; {post}"
+    pre, post = f"cat /proc/timer_list >{before}{mark[0]}", f"{mark[1]}cat /proc/timer_list >{after}"
     args = ["fio", "--name=job", f"--filename={dev}", f"--rw={rw}", f"--bs={bs}", f"--iodepth={depth}", f"--offset={offset}", f"--size={size}",
             f"--numjobs={numjobs}", f"--exec_prerun={pre}", f"--exec_postrun={post}", *COMMON, *extra]
     if ios:
@@ -37,5 +33,14 @@ def job(dev, rw, bs="4k", depth=16, offset=0, size=128 << 20, ios=None, numjobs=
     with open(before) as a, open(after) as b:
         idle = clock.parse_idle(b.read()) - clock.parse_idle(a.read())
     idle = min(idle, took)
-    return {"ios": done, "ns": (took - idle) / done, "idle_ns": idle / done, "total_ns": took - idle, "elapsed_ns": took,
-            "io": disk.change(count, disk.counters(devices))}
+    return {"ios": done, "total_ns": took - idle, "idle_ns": idle, "io": disk.change(count, disk.counters(devices))}
+
+
+def together(places, seconds, rw="randread"):
+    """I/Os per second of one job for each (device, offset, size), all running at once for so long."""
+    args = ["fio", *COMMON, f"--rw={rw}", "--bs=4k", "--iodepth=16", "--time_based", f"--runtime={seconds}", "--ramp_time=300ms", "--norandommap"]
+    for i, (dev, offset, size) in enumerate(places):
+        args += [f"--name=job{i}", f"--filename={dev}", f"--offset={offset}", f"--size={size}", f"--randseed={i + 1}"]
+    text = run(*args)
+    jobs = json.loads(text[text.index("{"):])["jobs"]
+    return sum(j["read"]["iops"] + j["write"]["iops"] for j in jobs)

@@ -4,6 +4,7 @@
 A target makes volumes and snapshots, tells which devices' counters are its cost, and brings itself to rest: everything that a write has
 left to do later (a commit) is done when rest() returns, and its cost belongs to the writes.
 """
+import itertools
 import os
 
 from . import dm
@@ -23,22 +24,19 @@ class Volume:
 class Target:
     name = ""
 
-    def __init__(self, mib=POOL_MIB, cache_mib=0, queues=1, disk=None):
-        self.disks = []
-        self.mib, self.cache_mib, self.queues = mib, cache_mib, queues
+    def __init__(self, mib=POOL_MIB, disk=None, **kind):
+        """kind: of its disks, as NullDisk takes it. disk: a device to use instead."""
+        self.disks, self.kind = [], kind
         self.dev = disk or self.new_disk("data", mib)
 
     def new_disk(self, what, mib):
-        disk = NullDisk(f"{self.name}-{what}", mib, self.cache_mib, self.queues)
+        disk = NullDisk(f"{self.name}-{what}", mib, **self.kind)
         self.disks.append(disk)
         return disk.dev
 
     def devices(self):
         """Whose counters are this target's."""
         return [self.dev]
-
-    def settle(self):
-        run("udevadm", "settle")
 
     def rest(self):
         fd = os.open(self.dev, os.O_RDWR)
@@ -76,11 +74,12 @@ class Thin(Target):
         super().__init__(*args, **kwargs)
         run("modprobe", "dm-thin-pool")
         self.meta = meta or self.new_disk("meta", 512)
+        # What is on the disk would be taken for a pool's metadata.
         run("dd", "if=/dev/zero", f"of={self.meta}", "bs=4096", "count=1", "oflag=direct", "status=none")
         table = f"0 {dm.sectors(self.dev)} thin-pool {self.meta} {self.dev} {self.BLOCK} 0 1 skip_block_zeroing"
         dm.create("bench-pool", table)
         self.messenger = dm.Messenger("bench-pool")
-        self.next = 0
+        self.numbers = itertools.count(1)
         self.active = []
 
     def devices(self):
@@ -94,31 +93,49 @@ class Thin(Target):
         self.active.append(f"bench-{name}")
         return Volume(name, number, dev, size)
 
-    def number(self):
-        self.next += 1
-        return self.next
+    def deactivate(self, volume):
+        dm.remove(f"bench-{volume.name}")
+        self.active.remove(f"bench-{volume.name}")
 
     def volume(self, name, size):
-        number = self.number()
+        number = next(self.numbers)
         self.message(f"create_thin {number}")
         return self.activate(name, number, size)
 
-    def snapshot(self, volume, name):
-        """The origin must be suspended or inactive: as in use, it stays, suspended for the instant."""
-        number = self.number()
+    def freeze(self, volume):
+        """There is no such state; a layer is a volume that nobody uses any more."""
+        self.deactivate(volume)
+
+    def quiesce(self, volume):
         run("dmsetup", "suspend", f"bench-{volume.name}")
-        self.message(f"create_snap {number} {volume.number}")
+
+    def resume(self, volume):
         run("dmsetup", "resume", f"bench-{volume.name}")
+
+    def request_snapshot(self, origin):
+        """Of a volume that is quiet. Gives the snapshot's number."""
+        return send_snapshot(self, self.messenger, origin)
+
+    def request_delete(self, number):
+        self.message(f"delete {number}")
+
+    def caller(self):
+        """Requests from a thread of its own."""
+        return ThinCaller(self)
+
+    def snapshot(self, volume, name):
+        self.quiesce(volume)
+        number = self.request_snapshot(volume.number)
+        self.resume(volume)
         return self.activate(name, number, volume.size)
 
     def drop(self, volume):
-        dm.remove(f"bench-{volume.name}")
-        self.active.remove(f"bench-{volume.name}")
-        self.message(f"delete {volume.number}")
+        self.deactivate(volume)
+        self.request_delete(volume.number)
 
     def others(self, count):
         for _ in range(count):
-            self.message(f"create_thin {self.number()}")
+            self.message(f"create_thin {next(self.numbers)}")
 
     def metadata_blocks(self):
         return int(dm.status("bench-pool")[4].split("/")[0])
@@ -138,6 +155,20 @@ class Thin(Target):
             os.close(fd)
 
 
+def send_snapshot(thin, messenger, origin):
+    number = next(thin.numbers)
+    messenger.send(f"create_snap {number} {origin}")
+    return number
+
+
+class ThinCaller:
+    def __init__(self, thin):
+        self.thin, self.messenger = thin, dm.Messenger("bench-pool")
+
+    def request_snapshot(self, origin):
+        return send_snapshot(self.thin, self.messenger, origin)
+
+
 class Layerblk(Target):
     """A pool on the whole disk, as layerctl makes it."""
     name = "layerblk"
@@ -147,19 +178,16 @@ class Layerblk(Target):
         run("modprobe", "layerblk")
         self.uuid = run("layerctl", "pool", "create", "--force", self.dev).split()[0]
         self.pool = Pool(self.uuid)
-        self.active = {}
+        self.names = itertools.count(1)
 
     def volume(self, name, size):
         return self.activate(name, self.pool.create(name, size), size)
 
     def activate(self, name, number, size):
-        self.active[number] = name
         return Volume(name, number, self.pool.activate(number), size)
 
     def deactivate(self, volume):
-        self.settle()
         self.pool.deactivate(volume.number)
-        self.active.pop(volume.number, None)
 
     def freeze(self, volume):
         """The volume becomes an immutable layer, as an image's."""
@@ -171,22 +199,48 @@ class Layerblk(Target):
         frozen = self.pool.snapshot(volume.number, f"{name}.layer")
         return self.activate(name, self.pool.snapshot(frozen, name), volume.size)
 
+    def quiesce(self, volume):
+        """A snapshot does that by itself."""
+
+    resume = quiesce
+
+    def request_snapshot(self, origin):
+        """Of a frozen volume a writable child, of a writable one a frozen snapshot. Gives its number."""
+        return self.pool.snapshot(origin, f"snapshot{next(self.names)}")
+
+    def request_delete(self, number):
+        self.pool.rm(number)
+
+    def caller(self):
+        """Requests from a thread of its own."""
+        return LayerblkCaller(self)
+
     def drop(self, volume):
         self.deactivate(volume)
         self.pool.rm(volume.number)
 
     def others(self, count):
-        for i in range(count):
-            self.pool.create(f"other{i}", 1 << 30)
+        for _ in range(count):
+            self.pool.create(f"other{next(self.names)}", 1 << 30)
 
     def rest(self):
         self.pool.sync()
 
+    def metadata_blocks(self):
+        return self.pool.status().meta_blocks
+
     def remove(self):
-        self.settle()
         self.pool.release()
         run("layerctl", "pool", "close", "--force", self.dev)
         super().remove()
+
+
+class LayerblkCaller:
+    def __init__(self, owner):
+        self.pool, self.names = Pool(owner.uuid), owner.names
+
+    def request_snapshot(self, origin):
+        return self.pool.snapshot(origin, f"snapshot{next(self.names)}")
 
 
 TARGETS = (Raw, Thin, Layerblk)
