@@ -5,7 +5,6 @@ A job does a fixed number of I/Os with a fixed seed, so that two runs do the sam
 start and end are not in it), less what the processor idled between; the job itself reads the idle time before and after.
 """
 import json
-import os
 
 from . import clock, disk
 from .command import run
@@ -16,9 +15,9 @@ COMMON = ["--ioengine=io_uring", "--direct=1", "--thread", "--randrepeat=1", "--
 
 def job(dev, rw, bs="4k", depth=16, offset=0, size=128 << 20, ios=None, numjobs=1, extra=(), devices=(), mark=("", "")):
     """A dict: ios, total_ns (busy), idle_ns, io (the devices' counters). mark: commands right before and after the I/O."""
-    os.makedirs(TMP, exist_ok=True)
     before, after = f"{TMP}/idle-before", f"{TMP}/idle-after"
-    pre, post = f"cat /proc/timer_list >{before}{mark[0]}", f"{mark[1]}cat /proc/timer_list >{after}"
+    # fio redirects the last command's output itself.
+    pre, post = f"cat /proc/timer_list >{before}{mark[0]}; :", f"{mark[1]}cat /proc/timer_list >{after}; :"
     args = ["fio", "--name=job", f"--filename={dev}", f"--rw={rw}", f"--bs={bs}", f"--iodepth={depth}", f"--offset={offset}", f"--size={size}",
             f"--numjobs={numjobs}", f"--exec_prerun={pre}", f"--exec_postrun={post}", *COMMON, *extra]
     if ios:
