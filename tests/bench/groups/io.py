@@ -106,6 +106,44 @@ def read_unmapped(bed):
     yield cost(bed, lambda t: bed.volume[t.name], "randread", HOLE)
 
 
+@benchmark("io.read-queue-1", Mapped)
+def read_queue_1(bed):
+    """random read, mapped, one I/O at a time
+
+    As io.read-mapped, with a queue of 1."""
+    yield cost(bed, lambda t: bed.volume[t.name], "randread", depth=1)
+
+
+@benchmark("io.read-64k", Mapped)
+def read_64k(bed):
+    """random read of 64 KiB, mapped 4 KiB by 4 KiB
+
+    What was written in random order is read in larger pieces: how well it was laid out."""
+    f = cost(bed, lambda t: bed.volume[t.name], "randread", bs="64k", extra=["--loops=4"])
+    yield f
+    yield Figure("device-reads", "/IO", {t: round(c["reads"] / c["ios"], 3) for t, c in f.extra["io"].items()})
+
+
+@benchmark("io.read-recent", Mapped)
+def read_recent(bed):
+    """random read of what was just written, before it is at rest
+
+    16 MiB of random first writes, and at once random reads of them; commits come as each target pleases."""
+    def pick(t):
+        v = t.volume("recent", 16 * MIB)
+        fio.job(v.dev, "randwrite", size=16 * MIB)
+        return v
+    yield cost(bed, pick, "randread", (0, 16 * MIB), extra=["--loops=4"])
+
+
+@benchmark("io.mixed", Mapped)
+def mixed(bed):
+    """70% random reads, 30% random overwrites
+
+    Of a volume's own blocks."""
+    yield cost(bed, lambda t: own(t, "mixed"), "randrw", tail=True, extra=["--rwmixread=70"])
+
+
 @benchmark("io.overwrite", Mapped)
 def overwrite(bed):
     """random overwrite of owned blocks
@@ -114,9 +152,9 @@ def overwrite(bed):
     yield cost(bed, own, "randwrite", tail=True)
 
 
-def own(t):
+def own(t, name="own"):
     """A volume of its own, for a snapshot of "data" may have been taken before."""
-    v = t.volume("own", MAPPED[1])
+    v = t.volume(name, MAPPED[1])
     fio.job(v.dev, "randwrite", size=MAPPED[1])
     t.rest()
     warm(v)
@@ -213,6 +251,22 @@ def first_write_snapshot_wide(bed):
     f = cost(bed, pick, "randwrite", (0, WIDE), tail=True, ios=16384, extra=["--blockalign=64k"])
     yield f
     yield from bytes_for_a_byte(f, SNAP)
+
+
+@benchmark("io.read-sequential-after", Wide)
+def read_sequential_after(bed):
+    """sequential read of a snapshot after random writes, 1 MiB
+
+    256 MiB of a snapshot into which one block in each 64 KiB was written; thousands of instructions for each MiB, and the reads of the disk."""
+    def pick(t):
+        v = t.snapshot(bed.volume[t.name], "after")
+        fio.job(v.dev, "randwrite", size=256 * MIB, ios=4096, extra=["--blockalign=64k"])
+        t.rest()
+        return v
+    f = cost(bed, pick, "read", (0, 256 * MIB), bs="1m")
+    f.unit = "k/MiB"
+    yield f
+    yield Figure("device-reads", "/MiB", {t: round(c["reads"] / c["ios"], 2) for t, c in f.extra["io"].items()})
 
 
 def bytes_for_a_byte(figure, written):
