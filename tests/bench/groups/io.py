@@ -61,13 +61,15 @@ class Mapped:
             t.remove()
 
 
-def cost(bed, pick, rw, region=MAPPED, name="cost", tail=False, **job):
-    """The job on each target's volume, as a figure in thousands of instructions an I/O."""
+def cost(bed, pick, rw, region=MAPPED, name="cost", tail=False, stride=0, **job):
+    """The job on each target's volume, as a figure in thousands of instructions an I/O. stride: one 4 KiB write in each so many bytes."""
     values, idle, more = {}, {}, {}
     for t in bed.targets:
         v = pick(t)
         with clock.Meter(t.devices()) as m:
             mark = (profile.START, "" if tail else profile.STOP)
+            if stride:
+                job["extra"] = fio.scattered(v.dev, *region, stride)
             r = fio.job(v.dev, rw, offset=region[0], size=region[1], mark=mark, **job)
             rest = clock.Meter()
             if tail:
@@ -235,7 +237,7 @@ def first_write_wide(bed):
     """random first write into unmapped space, far apart
 
     64 MiB of 4 KiB writes, one in each 64 KiB of 1 GiB: the peer provisions a block of its own for each."""
-    yield cost(bed, lambda t: bed.volume[t.name], "randwrite", (WIDE, WIDE), tail=True, ios=16384, extra=["--blockalign=64k"])
+    yield cost(bed, lambda t: bed.volume[t.name], "randwrite", (WIDE, WIDE), tail=True, stride=65536)
 
 
 @benchmark("io.first-write-snapshot-wide", Wide)
@@ -248,7 +250,7 @@ def first_write_snapshot_wide(bed):
         v = t.snapshot(bed.volume[t.name], "fresh")
         t.rest()
         return v
-    f = cost(bed, pick, "randwrite", (0, WIDE), tail=True, ios=16384, extra=["--blockalign=64k"])
+    f = cost(bed, pick, "randwrite", (0, WIDE), tail=True, stride=65536)
     yield f
     yield from bytes_for_a_byte(f, SNAP)
 
@@ -260,7 +262,7 @@ def read_sequential_after(bed):
     256 MiB of a snapshot into which one block in each 64 KiB was written; thousands of instructions for each MiB, and the reads of the disk."""
     def pick(t):
         v = t.snapshot(bed.volume[t.name], "after")
-        fio.job(v.dev, "randwrite", size=256 * MIB, ios=4096, extra=["--blockalign=64k"])
+        fio.job(v.dev, "randwrite", size=256 * MIB, extra=fio.scattered(v.dev, 0, 256 * MIB, 65536))
         t.rest()
         return v
     f = cost(bed, pick, "read", (0, 256 * MIB), bs="1m")

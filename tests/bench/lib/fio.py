@@ -5,6 +5,7 @@ A job does a fixed number of I/Os with a fixed seed, so that two runs do the sam
 start and end are not in it), less what the processor idled between; the job itself reads the idle time before and after.
 """
 import json
+import random
 
 from . import clock, disk
 from .command import run
@@ -33,6 +34,18 @@ def job(dev, rw, bs="4k", depth=16, offset=0, size=128 << 20, ios=None, numjobs=
         idle = clock.parse_idle(b.read()) - clock.parse_idle(a.read())
     idle = min(idle, took)
     return {"ios": done, "total_ns": took - idle, "idle_ns": idle, "io": disk.change(count, disk.counters(devices))}
+
+
+def scattered(dev, offset, size, stride, length=4096, seed=1):
+    """Options for a job that writes one block in each stride of the region, in random order: fio's own random offsets repeat strides."""
+    order = list(range(offset, offset + size, stride))
+    random.Random(seed).shuffle(order)
+    path = f"{TMP}/scattered.log"
+    with open(path, "w") as f:
+        f.write(f"fio version 2 iolog\n{dev} add\n{dev} open\n")
+        f.writelines(f"{dev} write {at} {length}\n" for at in order)
+        f.write(f"{dev} close\n")
+    return [f"--read_iolog={path}"]
 
 
 def together(places, seconds, rw="randread"):
