@@ -49,7 +49,7 @@ static void seal_volumes(struct lb_pool *p)
 		 * Here since between the two loops of the last seal, with an entry that went with that one: nothing has come
 		 * since. What comes now belongs to the next generation, and notes the volume again.
 		 */
-		if (!lb_vol_active(v)->gen)
+		if (!lb_vol_active(v)->gen && !v->n_below)
 			continue;
 		v->on_sealed = true;
 		lb_list_add_tail(&v->seal_link, &p->sealed);
@@ -107,8 +107,8 @@ static int seal(struct commit *c)
 	return err;
 }
 
-/* The cut's volume with its I/O held; NULL when it is not open. Until hold_end() it stays open, or is not opened. */
-static struct lb_vol *hold_begin(struct lb_pool *p, u64 id)
+/* Until lb_hold_end() it stays open, or is not opened. */
+struct lb_vol *lb_hold_begin(struct lb_pool *p, u64 id)
 {
 	struct lb_vol *v;
 
@@ -125,7 +125,7 @@ static struct lb_vol *hold_begin(struct lb_pool *p, u64 id)
 	return v;
 }
 
-static void hold_end(struct lb_pool *p, struct lb_vol *v)
+void lb_hold_end(struct lb_pool *p, struct lb_vol *v)
 {
 	if (v->vol_host && p->ops->vol_resume)
 		p->ops->vol_resume(p->host, v->vol_host);
@@ -136,7 +136,7 @@ static void hold_end(struct lb_pool *p, struct lb_vol *v)
 	port_mutex_unlock(&p->catalog.mutex);
 }
 
-static void cut_forget(struct lb_pool *p)
+void lb_cut_forget(struct lb_pool *p)
 {
 	port_mutex_assert_held(&p->catalog.mutex);
 	p->cut_held = p->cut_made = 0;
@@ -147,14 +147,14 @@ static void cut_forget(struct lb_pool *p)
 static int seal_held(struct commit *c)
 {
 	struct lb_pool *p = c->p;
-	struct lb_vol *v = c->cut && c->cut->hold ? hold_begin(p, c->cut->hold) : NULL;
+	struct lb_vol *v = c->cut && c->cut->hold ? lb_hold_begin(p, c->cut->hold) : NULL;
 	int err = seal(c);
 
 	if (v)
-		hold_end(p, v);
+		lb_hold_end(p, v);
 	if (err) {
 		port_mutex_lock(&p->catalog.mutex);
-		cut_forget(p);
+		lb_cut_forget(p);
 		port_mutex_unlock(&p->catalog.mutex);
 	}
 	return err;
@@ -208,29 +208,74 @@ static int put_merged(struct lb_pool *p, const struct lb_vol *v)
 	return err;
 }
 
-static int merge_volume(struct commit *c, struct lb_vol *v)
+/* What is born is born in the memtable's generation, which tells a snapshot's blocks from those of the volume that it was cut off. */
+static int merge_entries(struct commit *c, struct lb_vol *v, const struct lb_memtable *mt)
 {
-	struct lb_memtable *mt = lb_vol_sealed(v);
-	struct lb_mem_node *at = lb_mem_first(mt), *n;
+	struct lb_mem_node *at = lb_mem_first(mt);
 	struct lb_map_source src = { .next = next_change, .arg = &at };
+	struct lb_ref base = v->new_root;
 	struct lb_merge_result res;
 	int err;
 
+	c->w.gen = mt->gen;
+	err = lb_map_merge(&c->w, &v->sealed_owner, &base, &src, &res);
+	c->w.gen = c->gen;
+	if (err)
+		return err;
+	v->new_root = res.root;
+	v->new_nodes += (u64)res.nodes;
+	v->new_owned = v->owned + res.owned;
+	c->data_delta += res.data;
+	return 0;
+}
+
+static int merge_volume(struct commit *c, struct lb_vol *v)
+{
+	const struct lb_vol *below = v->n_below ? v->below[0] : NULL;
+	struct lb_memtable *mt = lb_vol_sealed(v);
+	struct lb_mem_node *n;
+	int err;
+
+	v->merged = true;
+	v->new_root = below ? below->new_root : v->root;
+	v->new_nodes = below ? below->new_nodes : v->nodes;
+	v->new_owned = v->owned;
 	for (n = mt->dropped; n; n = n->next[0]) {
 		err = lb_space_drop(c->p->space, n->pblk, n->count);
 		if (err)
 			return err;
 	}
-	if (!mt->entries)
+	if (!mt->entries && !below)
 		return 0;
-	err = lb_map_merge(&c->w, &v->sealed_owner, &v->root, &src, &res);
-	if (err)
-		return err;
-	v->new_root = res.root;
-	v->new_nodes = v->nodes + (u64)res.nodes;
-	v->new_owned = v->owned + res.owned;
-	c->data_delta += res.data;
+	if (mt->entries) {
+		err = merge_entries(c, v, mt);
+		if (err)
+			return err;
+	}
 	return put_merged(c->p, v);
+}
+
+/* A volume's merge begins with what the merges below it have made. */
+static int merge_volumes(struct commit *c)
+{
+	struct lb_pool *p = c->p;
+	struct lb_vol *v;
+	unsigned int i;
+	int err = 0;
+
+	lb_list_for_each_entry(v, &p->sealed, seal_link)
+		v->merged = false;
+	lb_list_for_each_entry(v, &p->sealed, seal_link) {
+		for (i = v->n_below; i-- > 0 && !err; )
+			if (!v->below[i]->merged)
+				err = merge_volume(c, v->below[i]);
+		if (!err && !v->merged)
+			err = merge_volume(c, v);
+		if (err)
+			return err;
+		port_cond_resched();
+	}
+	return 0;
 }
 
 static int merge_requests(struct commit *c)
@@ -316,7 +361,6 @@ static void fill_super(struct commit *c)
 static int merge_and_write(struct commit *c)
 {
 	struct lb_pool *p = c->p;
-	struct lb_vol *v;
 	int err;
 
 	err = lb_tree_writer_init(&c->w, p->cache, p->space, c->batch, c->gen);
@@ -324,13 +368,9 @@ static int merge_and_write(struct commit *c)
 		return err;
 	c->w_ready = true;
 	lb_space_commit_begin(p->space);
-	lb_list_for_each_entry(v, &p->sealed, seal_link) {
-		err = merge_volume(c, v);
-		if (err)
-			return err;
-		port_cond_resched();
-	}
-	err = merge_requests(c);
+	err = merge_volumes(c);
+	if (!err)
+		err = merge_requests(c);
 	if (!err)
 		err = merge_catalog(c);
 	if (!err)
@@ -375,6 +415,16 @@ static void publish_volumes(struct lb_pool *p, struct lb_mem_node **retired)
 	struct lb_vol *v, *next;
 	unsigned long flags;
 
+	/* First of all they let go of what is below them, whose tables go next: each has the new root by then. */
+	lb_list_for_each_entry(v, &p->sealed, seal_link) {
+		if (!v->n_below)
+			continue;
+		flags = lb_view_lock(v);
+		v->root = v->new_root;
+		v->nodes = v->new_nodes;
+		lb_vol_let_go(v);
+		lb_view_unlock(v, flags);
+	}
 	lb_list_for_each_entry_safe(v, next, &p->sealed, seal_link) {
 		publish_volume(p, v, retired);
 		flags = port_spin_lock(&p->lock);
@@ -413,7 +463,7 @@ static void publish(struct commit *c)
 	if (c->cut && c->cut->published)
 		c->cut->published(p, c->cut);
 	lb_maintain_publish(p);
-	cut_forget(p);
+	lb_cut_forget(p);
 	unload_idle(p);
 	memcpy(p->sb, c->sb, sizeof(*p->sb));
 	flags = port_spin_lock(&p->lock);

@@ -324,6 +324,7 @@ lb_static_assert(sizeof(struct lb_record_header) == 64);
 #define LB_ENTRY_MAP		1u		/* struct lb_map_entry */
 #define LB_ENTRY_PUT		2u		/* struct lb_catalog_entry, key, value, zeros to a multiple of 8 */
 #define LB_ENTRY_DELETE		3u		/* the same without a value */
+#define LB_ENTRY_CUT		4u		/* struct lb_cut_entry */
 
 struct lb_entry_header {
 	__le16 type;
@@ -351,5 +352,17 @@ struct lb_catalog_entry {
 	__le32 pad;
 };
 lb_static_assert(sizeof(struct lb_catalog_entry) == 24);
+
+/*
+ * A snapshot of a writable volume was taken here. All that the journal says of the volume's map before this entry, and the superblock's
+ * generation does not hold, is the snapshot's; what it says after it is the volume's alone. Closes the group of catalog entries that make the
+ * snapshot; its generation is the snapshot's `frozen` and the volume's `origin`, and no entry of the volume behind it has that generation.
+ */
+struct lb_cut_entry {
+	struct lb_entry_header header;
+	__le64 volume;
+	__le64 snapshot;
+};
+lb_static_assert(sizeof(struct lb_cut_entry) == 32);
 
 #endif /* LB_FORMAT_H */

@@ -5,7 +5,8 @@
  * One batch is written at a time, by whoever holds write_mutex; those who come meanwhile queue up and are served together by the next
  * batch. A batch takes every dirty entry of the volumes that asked, from the sealed memtable first, then from the active one (so that an
  * older entry never follows a newer one). Before them come the requests' records: a volume can be found, opened and
- * written to before the record that makes it is durable. The first record carries PREFLUSH, so the data that the entries
+ * written to before the record that makes it is durable. A snapshot of a writable volume is a request's record too: before it, in
+ * the same batch, go the entries of the volume that the snapshot has taken over and that are in no journal yet, so that it is there whole or not at all. The first record carries PREFLUSH, so the data that the entries
  * name is durable before any of them; every record carries FUA; replay believes a record only when all before it are
  * intact.
  *
@@ -138,7 +139,8 @@ static bool collect_table(struct lb_batch *b, u64 vol, struct lb_memtable *mt, u
 	return false;
 }
 
-static int collect_volume(struct lb_batch *b, struct lb_vol *v)
+/* The entries of v, as those of volume `id`. */
+static int collect_volume(struct lb_batch *b, struct lb_vol *v, u64 id)
 {
 	bool more = true;
 	int err;
@@ -158,7 +160,7 @@ static int collect_volume(struct lb_batch *b, struct lb_vol *v)
 		}
 		flags = lb_view_lock(v);
 		WRITE_ONCE(v->journal_busy, true);
-		more = collect_table(b, v->id, lb_vol_sealed(v), &budget) || collect_table(b, v->id, lb_vol_active(v), &budget);
+		more = collect_table(b, id, lb_vol_sealed(v), &budget) || collect_table(b, id, lb_vol_active(v), &budget);
 		lb_view_unlock(v, flags);
 	}
 	return 0;
@@ -167,6 +169,18 @@ static int collect_volume(struct lb_batch *b, struct lb_vol *v)
 static u32 round8(u32 n)
 {
 	return (n + 7) & ~7u;
+}
+
+/* Room for `bytes` more of a request. */
+static int request_room(struct lb_batch *b, u32 bytes)
+{
+	struct lb_record *before = b->open;
+	int err = batch_room(b, bytes);
+
+	/* It goes on in the next record: all of it or nothing. */
+	if (!err && before && before != b->open)
+		before->flags |= LB_RECORD_MORE;
+	return err;
 }
 
 static int collect_kv(struct lb_batch *b, u64 gen, const struct lb_kv *kv)
@@ -178,18 +192,28 @@ static int collect_kv(struct lb_batch *b, u64 gen, const struct lb_kv *kv)
 		.key_len = cpu_to_le16((u16)kv->key_len), .value_len = cpu_to_le16((u16)kv->value_len),
 	};
 	static const u8 zeros[8];
-	struct lb_record *before = b->open;
-	int err = batch_room(b, bytes);
+	int err = request_room(b, bytes);
 
 	if (err)
 		return err;
-	/* A request that goes on in the next record: all of it or nothing. */
-	if (before && before != b->open)
-		before->flags |= LB_RECORD_MORE;
 	batch_append(b, &e, sizeof(e));
 	batch_append(b, kv->data, len);
 	batch_append(b, zeros, bytes - (u32)sizeof(e) - len);
 	return 0;
+}
+
+static int collect_cut(struct lb_batch *b, const struct lb_journal_tx *tx)
+{
+	struct lb_cut_entry e = {
+		.header = { .type = cpu_to_le16(LB_ENTRY_CUT), .bytes = cpu_to_le16(sizeof(e)), .gen = cpu_to_le64(tx->gen) },
+		.volume = cpu_to_le64(tx->cut_vol), .snapshot = cpu_to_le64(tx->cut_snap),
+	};
+
+	int err = request_room(b, sizeof(e));
+
+	if (!err)
+		batch_append(b, &e, sizeof(e));
+	return err;
 }
 
 static int collect_tx(struct lb_batch *b, const struct lb_journal_tx *tx)
@@ -197,12 +221,16 @@ static int collect_tx(struct lb_batch *b, const struct lb_journal_tx *tx)
 	struct lb_kv *kv;
 	int err = 0;
 
+	if (tx->snap)
+		err = collect_volume(b, tx->snap, tx->cut_vol);
+	if (err)
+		return err;
 	lb_list_for_each_entry(kv, &tx->kvs->items, link) {
 		err = collect_kv(b, tx->gen, kv);
 		if (err)
-			break;
+			return err;
 	}
-	return err;
+	return tx->cut_snap ? collect_cut(b, tx) : 0;
 }
 
 /* ------------------------------------------------------------------ place and write */
@@ -303,7 +331,7 @@ static int collect_all(struct lb_batch *b, struct lb_list *vols, struct lb_list 
 			return err;
 	}
 	lb_list_for_each_entry(v, vols, batch_link) {
-		err = collect_volume(b, v);
+		err = collect_volume(b, v, v->id);
 		if (err)
 			return err;
 	}
@@ -402,14 +430,29 @@ void lb_journal_tx_queue(struct lb_pool *p, struct lb_journal_tx *tx, u64 *ticke
 	unsigned long flags = port_spin_lock(&p->lock);
 
 	lb_list_add_tail(&tx->link, &p->journal.txs);
+	if (tx->snap && !tx->snap->on_want) {
+		tx->snap->on_want = true;
+		lb_list_add_tail(&tx->snap->want_link, &p->journal.want);
+	}
 	*ticket = ++p->journal.requested;
 	port_spin_unlock(&p->lock, flags);
+}
+
+void lb_journal_stop(struct lb_pool *p)
+{
+	port_mutex_lock(&p->journal.write_mutex);
+}
+
+void lb_journal_go(struct lb_pool *p)
+{
+	port_mutex_unlock(&p->journal.write_mutex);
 }
 
 bool lb_flush_needed(struct lb_vol *v)
 {
 	unsigned long flags = port_spin_lock(&v->lock);
-	bool needed = v->mt[0].dirty || v->mt[1].dirty || v->journal_busy;
+	/* What a snapshot has taken over may be on its way to the journal. */
+	bool needed = v->mt[0].dirty || v->mt[1].dirty || v->journal_busy || v->n_below;
 
 	port_spin_unlock(&v->lock, flags);
 	/* In this order: a pool that fails after the look has left journal_busy set. */

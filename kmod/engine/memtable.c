@@ -305,6 +305,14 @@ void lb_mem_retire(struct lb_memtable *mt, struct lb_mem_node **chain)
 	lb_mem_init(mt);
 }
 
+void lb_mem_move(struct lb_memtable *to, struct lb_memtable *from)
+{
+	*to = *from;
+	lb_list_init(&to->dirty_list);
+	lb_list_splice_tail_init(&from->dirty_list, &to->dirty_list);
+	lb_mem_init(from);
+}
+
 void lb_mem_init(struct lb_memtable *mt)
 {
 	memset(mt, 0, sizeof(*mt));

@@ -60,6 +60,8 @@ static inline bool lb_mem_empty(const struct lb_memtable *mt) { return !mt->entr
 void lb_mem_clean(struct lb_memtable *mt, struct lb_mem_node *n);
 /* All entries become dropped runs (their volume is gone). */
 void lb_mem_drop_all(struct lb_memtable *mt);
+/* All that is in `from` goes to `to`, which is empty; `from` is as new. */
+void lb_mem_move(struct lb_memtable *to, struct lb_memtable *from);
 /* Put all nodes of a table that the caller took out of the view before *chain, to be freed with lb_mem_free_chain(), and forget them. */
 void lb_mem_retire(struct lb_memtable *mt, struct lb_mem_node **chain);
 void lb_mem_free_chain(struct lb_mem_node *chain);		/* no reader is left */

@@ -30,8 +30,10 @@
 #define LB_LOCK_BUCKETS		64u
 #define LB_LOCK_SHIFT		8	/* a first write lies within 2^8 blocks, so that it has one bucket */
 #define LB_CLUSTER_SLOTS	64u
+#define LB_CUTS_MAX		8u	/* snapshots of one volume with entries that no commit has merged */
 
 struct lb_vol {
+	port_rcu_t rcu;			/* look-ups of volumes above it may still see it when it goes */
 	struct lb_pool *pool;
 	u64 id;
 	struct lb_list hash_link;	/* pool->vols */
@@ -56,10 +58,19 @@ struct lb_vol {
 	struct lb_ref root;
 	u64 nodes;
 	struct lb_owner owner;
+	/*
+	 * The view goes on in what was this volume's until a snapshot was cut off: the snapshots whose memtables are not merged yet, the latest
+	 * first. Their tables do not change but by the seal and the journal, and stay until this volume has let go of them. A commit that
+	 * seals one of them seals this volume. Changed with catalog.mutex held.
+	 */
+	struct lb_vol *below[LB_CUTS_MAX];
+	unsigned int n_below;
+	unsigned int above;		/* volumes that have this one below them; catalog.mutex */
 	/* who owned what at the seal: what the commit merges by (a cut changes owner for what comes after) */
 	struct lb_owner sealed_owner;
 	bool deleted;
 	/* what the commit under way will publish */
+	bool merged;
 	struct lb_ref new_root;
 	u64 new_nodes;
 	s64 new_owned;
@@ -139,6 +150,9 @@ struct lb_journal_tx {
 	struct lb_list link;
 	u64 gen;
 	const struct lb_kvlist *kvs;
+	/* A cut (else 0 and NULL): entries of cut_vol that went over to the snapshot before they were in the journal go before it. */
+	u64 cut_vol, cut_snap;
+	struct lb_vol *snap;		/* on want since it was queued; NULL: it has no entries */
 };
 
 /* ------------------------------------------------------------------ pool */
@@ -247,6 +261,16 @@ void lb_pool_set_reserve(struct lb_pool *p);
 struct lb_vol *lb_vol_lookup(struct lb_pool *p, u64 id);		/* in memory; NULL. pool->lock not held */
 /* In memory, or made so from the catalog (catalog.mutex held). NULL with *err. */
 struct lb_vol *lb_vol_load(struct lb_pool *p, u64 id, int *err);
+struct lb_vol_full;
+/* In memory with these records, before they are in the catalog. NULL: no memory. catalog.mutex held. */
+struct lb_vol *lb_vol_make(struct lb_pool *p, const struct lb_vol_full *rec, const struct lb_map_record *map);
+/*
+ * The snapshot is cut off: what the volume's active memtable holds, and what lies below it, is the snapshot's (just made, of the volume's records as they
+ * were); the volume owns what is born after `gen`. No I/O on v is in flight, v is not sealed, and has room below it. catalog.mutex held.
+ */
+void lb_vol_cut(struct lb_vol *v, struct lb_vol *snap, u64 gen);
+/* The volumes below are merged, and the view ends at v->root again; v->lock held for a change. catalog.mutex held. */
+void lb_vol_let_go(struct lb_vol *v);
 int lb_vol_refresh(struct lb_vol *v);					/* catalog.mutex held */
 void lb_vol_unload_idle(struct lb_vol *v);				/* free it if neither open nor dirty */
 void lb_vol_free_all(struct lb_pool *p);
@@ -302,6 +326,9 @@ int lb_attr_stage_remove_all(struct lb_pool *p, unsigned int view, u64 vol, stru
 
 /* journal.c */
 int lb_journal_init(struct lb_pool *p);
+/* Between these no batch is under way: what is queued between goes into one batch. Before every other mutex. */
+void lb_journal_stop(struct lb_pool *p);
+void lb_journal_go(struct lb_pool *p);
 void lb_journal_tx_queue(struct lb_pool *p, struct lb_journal_tx *tx, u64 *ticket);	/* catalog.mutex held */
 int lb_journal_wait(struct lb_pool *p, u64 ticket);				/* no mutex held */
 void lb_journal_get_mark(struct lb_pool *p, struct lb_journal_mark *m);	/* pool->lock held */
@@ -327,6 +354,10 @@ struct lb_cut {				/* what a request does at the instant of a seal */
 };
 int lb_commit(struct lb_pool *p, struct lb_cut *cut);			/* takes commit_mutex */
 int lb_commit_cut(struct lb_pool *p, struct lb_cut *cut);
+/* Hold a volume's I/O around an instant: commit_mutex held. NULL: it is not open, and will not be before lb_cut_forget(). */
+struct lb_vol *lb_hold_begin(struct lb_pool *p, u64 id);
+void lb_hold_end(struct lb_pool *p, struct lb_vol *v);
+void lb_cut_forget(struct lb_pool *p);					/* catalog.mutex held */
 int lb_commit_patient(struct lb_pool *p);				/* without a cut; when memory is short, again and again for a while */
 void lb_commit_wait(struct lb_pool *p);					/* until the commit under way, if there is one, is over; no mutex held */
 int lb_sealed_apply(struct lb_pool *p, struct lb_kvlist *l);		/* a commit's own changes; catalog.mutex held; empties l */

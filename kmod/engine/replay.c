@@ -19,6 +19,7 @@ struct replay {
 };
 
 #define RECORD_BYTES	(LB_RECORD_MAX_BLOCKS * LB_BLOCK_BYTES)
+#define CUT_GEN_MAX	(1ULL << 40)	/* no journal holds so many cuts */
 
 static bool header_fits(const struct lb_pool *p, const struct lb_record_header *h, u64 seq, const u32 *prev, u64 room)
 {
@@ -196,6 +197,29 @@ static int apply_catalog(struct replay *r, const struct lb_catalog_entry *e, boo
 	return err;
 }
 
+/* A snapshot was cut off here: what is in memory of the volume's map is the snapshot's. */
+static int apply_cut(struct replay *r, const struct lb_cut_entry *e)
+{
+	u64 gen = le64_to_cpu(e->header.gen), vol = le64_to_cpu(e->volume);
+	struct lb_pool *p = r->p;
+	struct lb_vol *v = lb_vol_lookup(p, vol), *snap;
+	int err = 0;
+
+	if (gen < p->active_gen || gen - p->gen > CUT_GEN_MAX || vol == le64_to_cpu(e->snapshot))
+		return -EUCLEAN;
+	if (v) {
+		snap = lb_vol_lookup(p, le64_to_cpu(e->snapshot)) ? NULL : lb_vol_load(p, le64_to_cpu(e->snapshot), &err);
+		if (!snap || !snap->frozen || v->frozen || v->above || v->n_below == LB_CUTS_MAX)
+			return err == -ENOMEM ? err : -EUCLEAN;
+		lb_vol_cut(v, snap, gen);
+	}
+	/* What comes next is younger; and the generation that the commit will have must not be of the last superblock's slot. */
+	p->active_gen = gen + 1;
+	if (!((p->active_gen ^ p->gen) & 1))
+		p->active_gen++;
+	return 0;
+}
+
 static int apply_entry(struct replay *r, const u8 *at, u32 bytes)
 {
 	const struct lb_entry_header *h = (const struct lb_entry_header *)at;
@@ -211,6 +235,8 @@ static int apply_entry(struct replay *r, const u8 *at, u32 bytes)
 		if (bytes < sizeof(struct lb_catalog_entry))
 			return -EUCLEAN;
 		return apply_catalog(r, (const struct lb_catalog_entry *)at, le16_to_cpu(h->type) == LB_ENTRY_DELETE);
+	case LB_ENTRY_CUT:
+		return bytes == sizeof(struct lb_cut_entry) ? apply_cut(r, (const struct lb_cut_entry *)at) : -EUCLEAN;
 	default:
 		return -EUCLEAN;
 	}

@@ -2,14 +2,14 @@
 /*
  * Requests on volumes. Two kinds:
  *
- *   by the journal   create, child of a frozen volume, remove, rename, growing, quota, attributes: the changes go into the catalog's memtable
+ *   by the journal   create, snapshot (snapshot.c), remove, rename, growing, quota, attributes: the changes go into the catalog's memtable
  *                    and, as one group, into the journal; the request returns when that is durable
- *   by a commit      snapshot of a writable volume, freeze, rollback, shrink: they take effect at the instant of a seal (struct lb_cut) and are durable with
+ *   by a commit      freeze, rollback, shrink: they take effect at the instant of a seal (struct lb_cut) and are durable with
  *                    that commit
  *
  * Either way all of a request is found after a crash, or nothing. catalog.mutex makes requests follow each other; the journal keeps their order.
  */
-#include "pool_priv.h"
+#include "request.h"
 
 /* ------------------------------------------------------------------ checks and charges */
 
@@ -53,7 +53,7 @@ static int check_name(struct lb_name name)
 	return 0;
 }
 
-static int name_is_free(struct lb_pool *p, struct lb_name name)
+int lb_name_is_free(struct lb_pool *p, struct lb_name name)
 {
 	struct lb_name_record rec;
 	u8 key[LB_CAT_KEY_MAX];
@@ -68,8 +68,7 @@ static int name_is_free(struct lb_pool *p, struct lb_name name)
 	return err && err != -ERANGE ? err : -EEXIST;
 }
 
-/* A live volume's record. */
-static int get_live(struct lb_pool *p, u64 id, struct lb_vol_full *v)
+int lb_cat_live(struct lb_pool *p, u64 id, struct lb_vol_full *v)
 {
 	int err = lb_cat_vol(p, LB_CAT_ALL, id, v);
 
@@ -85,11 +84,7 @@ static void set_name(struct lb_vol_full *v, struct lb_name name)
 	v->name[name.len] = 0;
 }
 
-/*
- * catalog.mutex, when no cut is on its way. A cut's changes are seen at once, but are in no journal: a request that was
- * made on top of them would be durable before them, and after a crash without them.
- */
-static void lock_settled(struct lb_pool *p)
+void lb_lock_settled(struct lb_pool *p)
 {
 	port_mutex_lock(&p->catalog.mutex);
 	while (p->cut_pending && !READ_ONCE(p->failed)) {
@@ -99,8 +94,7 @@ static void lock_settled(struct lb_pool *p)
 	}
 }
 
-/* Send l, which has been applied, on its way and wait until it is durable. Called with catalog.mutex held; releases it. */
-static int request_send(struct lb_pool *p, struct lb_kvlist *l)
+int lb_request_send(struct lb_pool *p, struct lb_kvlist *l)
 {
 	struct lb_journal_tx tx = { .kvs = l, .gen = p->active_gen };
 	u64 ticket;
@@ -116,12 +110,12 @@ static int request_commit(struct lb_pool *p, struct lb_kvlist *l)
 	int err = lb_kvtable_apply(p->catalog.active, l);
 
 	if (!err)
-		return request_send(p, l);
+		return lb_request_send(p, l);
 	port_mutex_unlock(&p->catalog.mutex);
 	return err;
 }
 
-static void event_named(struct lb_pool *p, enum lb_event_type type, u64 vol, u64 arg, struct lb_name name)
+void lb_event_named(struct lb_pool *p, enum lb_event_type type, u64 vol, u64 arg, struct lb_name name)
 {
 	char text[256];
 
@@ -130,8 +124,7 @@ static void event_named(struct lb_pool *p, enum lb_event_type type, u64 vol, u64
 	lb_pool_event(p, type, vol, arg, text);
 }
 
-/* Room for a request that found none: what is freed but not yet usable. */
-static void request_make_room(struct lb_pool *p)
+void lb_request_make_room(struct lb_pool *p)
 {
 	unsigned int i;
 
@@ -148,7 +141,7 @@ static void request_make_room(struct lb_pool *p)
 
 /* ------------------------------------------------------------------ create and child */
 
-static int stage_volume(struct lb_pool *p, const struct lb_vol_full *v, const struct lb_map_record *m, const struct lb_tx *tx, struct lb_kvlist *l)
+int lb_stage_volume(struct lb_pool *p, const struct lb_vol_full *v, const struct lb_map_record *m, const struct lb_tx *tx, struct lb_kvlist *l)
 {
 	u64 id = le64_to_cpu(v->rec.id);
 	int err = lb_put_vol(l, v);
@@ -164,7 +157,7 @@ static int stage_volume(struct lb_pool *p, const struct lb_vol_full *v, const st
 	return err;
 }
 
-static void new_record(struct lb_vol_full *v, u64 id, struct lb_name name, u64 size_blocks, u64 quota)
+void lb_new_record(struct lb_vol_full *v, u64 id, struct lb_name name, u64 size_blocks, u64 quota)
 {
 	memset(v, 0, sizeof(*v));
 	v->rec.id = cpu_to_le64(id);
@@ -176,13 +169,13 @@ static void new_record(struct lb_vol_full *v, u64 id, struct lb_name name, u64 s
 }
 
 /* Called with catalog.mutex held; releases it. */
-static int add_volume(struct lb_pool *p, struct lb_vol_full *v, const struct lb_map_record *m, const struct lb_tx *tx, u64 *id)
+int lb_add_volume(struct lb_pool *p, struct lb_vol_full *v, const struct lb_map_record *m, const struct lb_tx *tx, u64 *id)
 {
 	struct lb_kvlist l;
 	int err;
 
 	lb_kvlist_init(&l);
-	err = stage_volume(p, v, m, tx, &l);
+	err = lb_stage_volume(p, v, m, tx, &l);
 	if (!err)
 		err = lb_request_charge(p, l.count, false);
 	if (err) {
@@ -208,14 +201,14 @@ static int create_once(struct lb_pool *p, struct lb_name name, u64 size_blocks, 
 	struct lb_vol_full v;
 	int err;
 
-	lock_settled(p);
-	err = name_is_free(p, name);
+	lb_lock_settled(p);
+	err = lb_name_is_free(p, name);
 	if (err) {
 		port_mutex_unlock(&p->catalog.mutex);
 		return err;
 	}
-	new_record(&v, p->next_volume, name, size_blocks, quota);
-	return add_volume(p, &v, &m, tx, id);
+	lb_new_record(&v, p->next_volume, name, size_blocks, quota);
+	return lb_add_volume(p, &v, &m, tx, id);
 }
 
 int lb_vol_create(struct lb_pool *p, struct lb_name name, u64 size_blocks, u64 quota, const struct lb_tx *tx, u64 *id)
@@ -228,59 +221,11 @@ int lb_vol_create(struct lb_pool *p, struct lb_name name, u64 size_blocks, u64 q
 		return err;
 	err = create_once(p, name, size_blocks, quota, tx, id);
 	if (err == -ENOSPC) {
-		request_make_room(p);
+		lb_request_make_room(p);
 		err = create_once(p, name, size_blocks, quota, tx, id);
 	}
 	if (!err)
-		event_named(p, LB_EV_VOL_CREATE, *id, 0, name);
-	return err;
-}
-
-static int child_once(struct lb_pool *p, u64 source, struct lb_name name, bool frozen, u64 quota, const struct lb_tx *tx, u64 *id)
-{
-	struct lb_map_record m;
-	struct lb_vol_full src, v;
-	int err;
-
-	lock_settled(p);
-	err = get_live(p, source, &src);
-	/* The freeze is not durable yet: wait for its commit (the caller comes again). */
-	if (!err && le64_to_cpu(src.rec.frozen) > p->gen)
-		err = -EAGAIN;
-	if (!err)
-		err = name_is_free(p, name);
-	if (!err)
-		err = lb_cat_map(p, LB_CAT_ALL, source, &m);
-	if (err) {
-		port_mutex_unlock(&p->catalog.mutex);
-		return err;
-	}
-	new_record(&v, p->next_volume, name, le64_to_cpu(src.rec.size_blocks), quota);
-	if (frozen)
-		v.rec.frozen = cpu_to_le64(p->gen);
-	m.parent = cpu_to_le64(source);
-	m.origin = src.rec.frozen;
-	m.low_origin = 0;
-	m.cursor = 0;
-	m.free_cursor = 0;
-	m.owned = 0;
-	return add_volume(p, &v, &m, tx, id);
-}
-
-static int make_child(struct lb_pool *p, u64 source, struct lb_name name, bool frozen, u64 quota, const struct lb_tx *tx, u64 *id)
-{
-	unsigned int tries;
-	int err = -EAGAIN;
-
-	for (tries = 0; tries < 3 && err == -EAGAIN; tries++) {
-		err = child_once(p, source, name, frozen, quota, tx, id);
-		if (err == -EAGAIN)
-			lb_commit_wait(p);
-	}
-	if (err == -ENOSPC) {
-		request_make_room(p);
-		err = child_once(p, source, name, frozen, quota, tx, id);
-	}
+		lb_event_named(p, LB_EV_VOL_CREATE, *id, 0, name);
 	return err;
 }
 
@@ -300,124 +245,12 @@ struct cut_request {
 
 static int load_for_cut(struct lb_pool *p, struct cut_request *r, struct lb_vol_full *v, struct lb_map_record *m)
 {
-	int err = get_live(p, r->vol, v);
+	int err = lb_cat_live(p, r->vol, v);
 
 	if (!err && v->rec.frozen)
 		err = -EROFS;
 	if (!err)
 		err = lb_cat_map(p, LB_CAT_ALL, r->vol, m);
-	return err;
-}
-
-/*
- * Snapshot of a writable volume V: S takes V's place under V's parent with all of V's content; V becomes S's child. The commit merges V's sealed
- * memtable by V's old ownership; the root that results is S's and V's.
- */
-static int snap_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l)
-{
-	struct cut_request *r = cut->arg;
-	struct lb_map_record m;
-	struct lb_vol_full v, s;
-	u64 parent;
-	int err = load_for_cut(p, r, &v, &m);
-
-	if (!err)
-		err = name_is_free(p, r->name);
-	if (err)
-		return err;
-	parent = le64_to_cpu(m.parent);
-	r->other = p->next_volume;
-	new_record(&s, r->other, r->name, le64_to_cpu(v.rec.size_blocks), 0);
-	s.rec.frozen = cpu_to_le64(p->active_gen);
-	r->origin = p->active_gen;
-	err = stage_volume(p, &s, &m, r->tx, l);
-	if (!err)
-		err = lb_del_child(l, parent, r->vol);
-	if (!err)
-		err = lb_put_child(l, r->other, r->vol);
-	if (!err)
-		err = lb_request_charge(p, l->count + 1, false);
-	if (!err) {
-		cut->made = r->other;
-		WRITE_ONCE(p->next_volume, p->next_volume + 1);
-	}
-	return err;
-}
-
-static void snap_sealed(struct lb_pool *p, struct lb_cut *cut)
-{
-	struct cut_request *r = cut->arg;
-	struct lb_vol *v = lb_vol_lookup(p, r->vol);
-	unsigned long flags;
-
-	p->visible_count++;
-	if (!v)
-		return;
-	flags = lb_view_lock(v);
-	v->owner.origin = r->origin;
-	v->owner.low_origin = 0;
-	v->owner.cursor = 0;
-	WRITE_ONCE(v->change_seq, v->change_seq + 1);
-	memset(v->clusters, 0, sizeof(v->clusters));
-	lb_view_unlock(v, flags);
-}
-
-static int snap_merged(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l)
-{
-	struct cut_request *r = cut->arg;
-	struct lb_vol *v = lb_vol_lookup(p, r->vol);
-	struct lb_map_record m;
-	int err = lb_cat_map(p, LB_CAT_SEALED, r->vol, &m);
-
-	if (!err)
-		err = lb_put_map(l, r->other, &m);
-	m.parent = cpu_to_le64(r->other);
-	m.origin = cpu_to_le64(r->origin);
-	m.low_origin = 0;
-	m.cursor = 0;
-	m.owned = 0;
-	if (!err)
-		err = lb_put_map(l, r->vol, &m);
-	if (v) {
-		unsigned long flags = port_spin_lock(&v->lock);
-
-		/* A volume without changes is not among the sealed ones, whose new_owned is published. */
-		v->new_owned = 0;
-		if (!v->on_sealed)
-			v->owned = 0;
-		port_spin_unlock(&v->lock, flags);
-	}
-	return err;
-}
-
-static int snapshot_writable(struct lb_pool *p, u64 source, struct lb_name name, const struct lb_tx *tx, u64 *id)
-{
-	struct cut_request r = { .vol = source, .name = name, .tx = tx };
-	struct lb_cut cut = { .hold = source, .prepare = snap_prepare, .sealed = snap_sealed, .merged = snap_merged, .arg = &r };
-	int err = lb_commit_cut(p, &cut);
-
-	*id = r.other;
-	return err;
-}
-
-int lb_vol_snapshot(struct lb_pool *p, u64 source, struct lb_name name, bool frozen, u64 quota, const struct lb_tx *tx, u64 *id)
-{
-	struct lb_vol_full v;
-	int err = lb_pool_check_writable(p);
-
-	if (err)
-		return err;
-	port_mutex_lock(&p->catalog.mutex);
-	err = get_live(p, source, &v);
-	port_mutex_unlock(&p->catalog.mutex);
-	if (err)
-		return err;
-	if (v.rec.frozen)
-		err = make_child(p, source, name, frozen, quota, tx, id);
-	else
-		err = quota ? -EINVAL : snapshot_writable(p, source, name, tx, id);
-	if (!err)
-		event_named(p, LB_EV_VOL_SNAPSHOT, *id, source, name);
 	return err;
 }
 
@@ -430,7 +263,7 @@ static int stage_rename(struct lb_pool *p, struct lb_vol_full *v, struct lb_name
 
 	if (!name.len || (name.len == old_len && !memcmp(name.s, v->name, old_len)))
 		return 0;
-	err = name_is_free(p, name);
+	err = lb_name_is_free(p, name);
 	if (!err)
 		err = lb_del_name(l, v->name, old_len);
 	if (!err)
@@ -479,7 +312,7 @@ int lb_vol_freeze(struct lb_pool *p, u64 id, struct lb_name name, const struct l
 	if (!err)
 		err = lb_commit_cut(p, &cut);
 	if (!err)
-		event_named(p, LB_EV_VOL_FREEZE, id, 0, name);
+		lb_event_named(p, LB_EV_VOL_FREEZE, id, 0, name);
 	return err;
 }
 
@@ -525,9 +358,12 @@ static int rollback_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvl
 	int err = load_for_cut(p, r, &v, &m);
 
 	if (!err)
-		err = get_live(p, r->other, &s);
+		err = lb_cat_live(p, r->other, &s);
 	if (err == -ENOENT)
 		err = -EINVAL;
+	/* What the snapshot holds is not merged yet. */
+	if (!err && le64_to_cpu(s.rec.frozen) > p->gen)
+		err = -EAGAIN;
 	if (!err)
 		err = check_ancestor(p, le64_to_cpu(m.parent), r->other);
 	if (!err)
@@ -539,7 +375,7 @@ static int rollback_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvl
 	r->root = lb_ref_decode(&sm.root);
 	r->nodes = le64_to_cpu(sm.nodes);
 	r->size_blocks = le64_to_cpu(s.rec.size_blocks);
-	new_record(&h, r->hidden, (struct lb_name){ .s = "", .len = 0 }, le64_to_cpu(v.rec.size_blocks), 0);
+	lb_new_record(&h, r->hidden, (struct lb_name){ .s = "", .len = 0 }, le64_to_cpu(v.rec.size_blocks), 0);
 	h.rec.state = cpu_to_le32(LB_VOL_DELETED);
 	v.rec.size_blocks = s.rec.size_blocks;
 	err = lb_put_vol(l, &v);
@@ -610,6 +446,11 @@ int lb_vol_rollback(struct lb_pool *p, u64 id, u64 snapshot)
 	if (err)
 		return err == -EINVAL ? -ENOENT : err;
 	err = lb_commit_cut(p, &cut);
+	if (err == -EAGAIN) {
+		err = lb_commit_patient(p);
+		if (!err)
+			err = lb_commit_cut(p, &cut);
+	}
 	lb_vol_close(v);
 	if (err)
 		return err;
@@ -635,9 +476,12 @@ static void drop_memtable(struct lb_pool *p, u64 id)
 		return;
 	flags = lb_view_lock(v);
 	v->deleted = true;
-	entries = lb_vol_active(v)->entries;
-	lb_mem_drop_all(lb_vol_active(v));
-	port_atomic64_sub((s64)entries, &p->mem_entries);
+	/* What a volume above it reads, too, stays until it is merged. */
+	if (!v->above) {
+		entries = lb_vol_active(v)->entries;
+		lb_mem_drop_all(lb_vol_active(v));
+		port_atomic64_sub((s64)entries, &p->mem_entries);
+	}
 	lb_view_unlock(v, flags);
 }
 
@@ -647,7 +491,7 @@ static int stage_remove(struct lb_pool *p, u64 id, bool if_no_children, const st
 	struct lb_vol_full v;
 	unsigned int children;
 	u64 one;
-	int err = get_live(p, id, &v);
+	int err = lb_cat_live(p, id, &v);
 
 	if (!err && vol_is_open(p, id))
 		err = -EBUSY;
@@ -674,7 +518,7 @@ static int remove_once(struct lb_pool *p, u64 id, bool if_no_children, const str
 	int err;
 
 	lb_kvlist_init(&l);
-	lock_settled(p);
+	lb_lock_settled(p);
 	err = stage_remove(p, id, if_no_children, tx, &l);
 	if (!err)
 		err = lb_request_charge(p, l.count, true);
@@ -691,7 +535,7 @@ static int remove_once(struct lb_pool *p, u64 id, bool if_no_children, const str
 		p->visible_count--;
 		/* Nobody has it open, and the lookup of its record says deleted by now. */
 		drop_memtable(p, id);
-		err = request_send(p, &l);
+		err = lb_request_send(p, &l);
 	}
 	lb_kvlist_free(&l);
 	return err;
@@ -705,7 +549,7 @@ int lb_vol_remove(struct lb_pool *p, u64 id, bool if_no_children, const struct l
 		return err;
 	err = remove_once(p, id, if_no_children, tx);
 	if (err == -ENOSPC) {
-		request_make_room(p);
+		lb_request_make_room(p);
 		err = remove_once(p, id, if_no_children, tx);
 	}
 	if (err)
@@ -733,7 +577,7 @@ static int stage_set(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, 
 	int err = 0;
 
 	if (id) {
-		err = get_live(p, id, v);
+		err = lb_cat_live(p, id, v);
 		if (!err && v->rec.frozen && (ch->set & (LB_SET_SIZE | LB_SET_QUOTA)))
 			err = -EROFS;
 		if (!err && (ch->set & LB_SET_SIZE))
@@ -765,7 +609,7 @@ static void set_in_memory(struct lb_pool *p, u64 id)
 
 	port_mutex_lock(&p->catalog.mutex);
 	v = lb_vol_lookup(p, id);
-	if (v && !get_live(p, id, &rec)) {
+	if (v && !lb_cat_live(p, id, &rec)) {
 		flags = port_spin_lock(&v->lock);
 		WRITE_ONCE(v->size_blocks, le64_to_cpu(rec.rec.size_blocks));
 		v->quota = le64_to_cpu(rec.rec.quota_blocks);
@@ -781,7 +625,7 @@ static int set_by_journal(struct lb_pool *p, u64 id, const struct lb_vol_change 
 	int err;
 
 	lb_kvlist_init(&l);
-	lock_settled(p);
+	lb_lock_settled(p);
 	err = stage_set(p, id, ch, tx, false, &v, &l);
 	if (!err && l.count)
 		err = lb_request_charge(p, l.count, false);
@@ -859,7 +703,7 @@ int lb_vol_set(struct lb_pool *p, u64 id, const struct lb_vol_change *ch, const 
 		return err;
 	err = set_by_journal(p, id, ch, tx);
 	if (err == -ENOSPC) {
-		request_make_room(p);
+		lb_request_make_room(p);
 		err = set_by_journal(p, id, ch, tx);
 	}
 	if (err == -EAGAIN)

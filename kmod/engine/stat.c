@@ -238,6 +238,23 @@ static int frozen_root(struct lb_pool *p, u64 id, struct lb_ref *root)
 	return err;
 }
 
+/* A snapshot whose cut no commit has merged: a commit does. */
+static void merge_cuts(struct lb_pool *p, u64 a, u64 b)
+{
+	u64 ids[2] = { a, b };
+	struct lb_vol_full v;
+	unsigned int i;
+	bool pending = false;
+
+	port_mutex_lock(&p->catalog.mutex);
+	for (i = 0; i < 2; i++)
+		if (ids[i] && !lb_cat_vol(p, LB_CAT_ALL, ids[i], &v) && le64_to_cpu(v.rec.frozen) > p->gen)
+			pending = true;
+	port_mutex_unlock(&p->catalog.mutex);
+	if (pending && !lb_pool_check_writable(p))
+		lb_commit_patient(p);
+}
+
 int lb_diff(struct lb_pool *p, u64 a, u64 b, u64 *cursor, struct lb_diff_range *ranges, unsigned int *n)
 {
 	struct lb_ref root_a = { .addr = 0 }, root_b;
@@ -252,6 +269,7 @@ int lb_diff(struct lb_pool *p, u64 a, u64 b, u64 *cursor, struct lb_diff_range *
 	runs = port_alloc(room * sizeof(*runs), PORT_WAIT);
 	if (!runs)
 		return -ENOMEM;
+	merge_cuts(p, a, b);
 	/* From before the roots are known: a volume deleted meanwhile keeps its blocks until we leave. */
 	idx = port_gate_enter(&p->gate);
 	port_mutex_lock(&p->catalog.mutex);

@@ -87,7 +87,8 @@ int lb_vol_refresh(struct lb_vol *v)
 		return err;
 	flags = lb_view_lock(v);
 	vol_set(v, &rec, &map);
-	if (v->deleted) {
+	/* Not what a volume above it reads, too. */
+	if (v->deleted && !v->above) {
 		before = lb_vol_active(v)->entries;
 		lb_mem_drop_all(lb_vol_active(v));
 		port_atomic64_sub((s64)before, &v->pool->mem_entries);
@@ -96,12 +97,26 @@ int lb_vol_refresh(struct lb_vol *v)
 	return 0;
 }
 
+struct lb_vol *lb_vol_make(struct lb_pool *p, const struct lb_vol_full *rec, const struct lb_map_record *map)
+{
+	struct lb_vol *v = vol_alloc(p, le64_to_cpu(rec->rec.id));
+	unsigned long flags;
+
+	port_mutex_assert_held(&p->catalog.mutex);
+	if (!v)
+		return NULL;
+	vol_set(v, rec, map);
+	flags = port_spin_lock(&p->lock);
+	lb_list_add(&v->hash_link, vol_bucket(p, v->id));
+	port_spin_unlock(&p->lock, flags);
+	return v;
+}
+
 struct lb_vol *lb_vol_load(struct lb_pool *p, u64 id, int *err)
 {
 	struct lb_vol *v = lb_vol_lookup(p, id);
 	struct lb_map_record map;
 	struct lb_vol_full rec;
-	unsigned long flags;
 
 	port_mutex_assert_held(&p->catalog.mutex);
 	*err = 0;
@@ -112,16 +127,19 @@ struct lb_vol *lb_vol_load(struct lb_pool *p, u64 id, int *err)
 		*err = lb_cat_map(p, LB_CAT_ALL, id, &map);
 	if (*err)
 		return NULL;
-	v = vol_alloc(p, id);
-	if (!v) {
-		*err = -ENOMEM;
+	if (le64_to_cpu(rec.rec.id) != id) {
+		*err = -EUCLEAN;
 		return NULL;
 	}
-	vol_set(v, &rec, &map);
-	flags = port_spin_lock(&p->lock);
-	lb_list_add(&v->hash_link, vol_bucket(p, id));
-	port_spin_unlock(&p->lock, flags);
+	v = lb_vol_make(p, &rec, &map);
+	if (!v)
+		*err = -ENOMEM;
 	return v;
+}
+
+static void vol_free_rcu(port_rcu_t *rcu)
+{
+	port_free(lb_container_of(rcu, struct lb_vol, rcu));
 }
 
 static void vol_destroy(struct lb_vol *v)
@@ -133,14 +151,14 @@ static void vol_destroy(struct lb_vol *v)
 	lb_list_del(&v->batch_link);
 	lb_mem_clear(&v->mt[0]);
 	lb_mem_clear(&v->mt[1]);
-	port_free(v);
+	port_rcu_call(&v->rcu, vol_free_rcu);
 }
 
 void lb_vol_unload_idle(struct lb_vol *v)
 {
 	struct lb_pool *p = v->pool;
 	unsigned long flags = port_spin_lock(&p->lock);
-	bool idle = !v->open && !v->on_dirty && !v->on_sealed && !v->on_want && !v->on_batch && lb_mem_empty(&v->mt[0]) && lb_mem_empty(&v->mt[1]);
+	bool idle = !v->open && !v->n_below && !v->above && !v->on_dirty && !v->on_sealed && !v->on_want && !v->on_batch && lb_mem_empty(&v->mt[0]) && lb_mem_empty(&v->mt[1]);
 
 	if (idle)
 		lb_list_del(&v->hash_link);
@@ -307,13 +325,19 @@ struct lb_view {
 /* What the volume knows in memory about lblk; *count is cut to what is of one kind in it. vol->lock held, or to be judged by vol->seq. */
 static void look_view(const struct lb_vol *v, u64 lblk, u64 *count, struct lb_view *view, struct lb_look *look)
 {
-	unsigned int active = READ_ONCE(v->active);
+	unsigned int active = READ_ONCE(v->active), i, n = READ_ONCE(v->n_below);
 
 	view->owner = v->owner;
 	view->busy = READ_ONCE(v->journal_busy);
 	if (lblk < view->owner.cursor)
 		*count = min_t(u64, *count, view->owner.cursor - lblk);
 	view->found = look_memtable(&v->mt[active], lblk, count, look) || look_memtable(&v->mt[active ^ 1], lblk, count, look);
+	/* At most one table of these has entries. */
+	for (i = 0; i < n && !view->found; i++) {
+		const struct lb_vol *below = READ_ONCE(v->below[i]);
+
+		view->found = look_memtable(&below->mt[0], lblk, count, look) || look_memtable(&below->mt[1], lblk, count, look);
+	}
 	view->root = v->root;
 }
 
@@ -323,17 +347,20 @@ static void take_view(struct lb_vol *v, u64 lblk, u64 *count, struct lb_view *vi
 	unsigned long flags;
 	u64 n = *count;
 
+	port_rcu_enter();	/* for the volumes below */
 	while (tries--) {
 		start = port_seq_read(&v->seq);
 		*count = n;
 		look_view(v, lblk, count, view, look);
 		if (!port_seq_retry(&v->seq, start))
-			return;
+			goto out;
 	}
 	*count = n;
 	flags = port_spin_lock(&v->lock);
 	look_view(v, lblk, count, view, look);
 	port_spin_unlock(&v->lock, flags);
+out:
+	port_rcu_leave();
 }
 
 int lb_vol_look(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struct lb_look *look)
@@ -376,6 +403,12 @@ int lb_read_map(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struc
 
 /* ------------------------------------------------------------------ into the memtable */
 
+/* Levels to reckon with: what waits for its merge may make the tree higher by one, and what lies below the volume by another. */
+static u8 worst_level(const struct lb_vol *v)
+{
+	return (u8)((v->root.level > 2 ? v->root.level : 2) + 1 + (v->n_below != 0));
+}
+
 /*
  * Metadata blocks that the merge of `changes` changes in mt can write. While a sealed table waits for its merge, the tree that the active
  * one will meet may be larger by what that merge adds, and higher.
@@ -384,22 +417,22 @@ u64 lb_vol_worst(struct lb_vol *v, const struct lb_memtable *mt, u64 changes)
 {
 	const struct lb_memtable *sealed = lb_vol_sealed(v);
 	u64 nodes = v->nodes;
-	u8 level = v->root.level > 2 ? v->root.level : 2;
+	unsigned int i;
 
 	if (!changes)
 		return 0;
 	if (mt != sealed)
 		nodes += sealed->charge;
+	for (i = 0; i < v->n_below; i++)
+		nodes += READ_ONCE(v->below[i]->mt[0].charge) + READ_ONCE(v->below[i]->mt[1].charge);
 	/* One for the root's second copy. */
-	return lb_map_merge_worst(nodes, level + 1, changes) + 1;
+	return lb_map_merge_worst(nodes, worst_level(v), changes) + 1;
 }
 
 /* What a further change adds at the most: the worst case grows no faster than it does for the first change. */
 u64 lb_vol_change_slack(struct lb_vol *v)
 {
-	u8 level = v->root.level > 2 ? v->root.level : 2;
-
-	return lb_map_merge_worst(1ULL << 40, level + 1, 1) + 1;
+	return lb_map_merge_worst(1ULL << 40, worst_level(v), 1) + 1;
 }
 
 void lb_vol_note_dirty(struct lb_vol *v)
@@ -448,4 +481,63 @@ bool lb_vol_insert(struct lb_vol *v, u64 lblk, u64 count, u64 pblk, bool dirty, 
 		more = slack;	/* the standing reserve answers for the rest */
 	mt->charge += more;
 	return ok;
+}
+
+/* ------------------------------------------------------------------ cuts */
+
+/* The next commit has to do with it, though it may have no entry of its own. */
+static void vol_seal_too(struct lb_vol *v)
+{
+	struct lb_pool *p = v->pool;
+	unsigned long flags = port_spin_lock(&p->lock);
+
+	if (!v->on_dirty) {
+		WRITE_ONCE(v->on_dirty, true);
+		lb_list_add_tail(&v->dirty_link, &p->dirty);
+	}
+	port_spin_unlock(&p->lock, flags);
+}
+
+void lb_vol_cut(struct lb_vol *v, struct lb_vol *snap, u64 gen)
+{
+	struct lb_memtable *mt = lb_vol_active(snap);
+	unsigned long flags;
+	unsigned int i;
+
+	port_mutex_assert_held(&v->pool->catalog.mutex);
+	snap->n_below = v->n_below;
+	for (i = 0; i < v->n_below; i++) {
+		snap->below[i] = v->below[i];
+		v->below[i]->above++;
+	}
+	flags = lb_view_lock(v);
+	lb_mem_move(mt, lb_vol_active(v));
+	if (!lb_mem_empty(mt)) {
+		for (i = v->n_below; i > 0; i--)
+			WRITE_ONCE(v->below[i], v->below[i - 1]);
+		WRITE_ONCE(v->below[0], snap);
+		WRITE_ONCE(v->n_below, v->n_below + 1);
+		snap->above++;
+	}
+	v->owner.origin = gen;
+	v->owner.low_origin = 0;
+	v->owner.cursor = 0;
+	v->owned = 0;
+	WRITE_ONCE(v->change_seq, v->change_seq + 1);
+	memset(v->clusters, 0, sizeof(v->clusters));
+	lb_view_unlock(v, flags);
+	if (v->n_below)
+		vol_seal_too(v);
+	if (snap->n_below || snap->above)
+		vol_seal_too(snap);
+}
+
+void lb_vol_let_go(struct lb_vol *v)
+{
+	unsigned int i;
+
+	port_mutex_assert_held(&v->pool->catalog.mutex);
+	for (i = 0; i < v->n_below; i++)
+		v->below[i]->above--;
+	WRITE_ONCE(v->n_below, 0);
 }

@@ -31,14 +31,15 @@ static void after_crash(struct poollab *pl, struct port_dev *left)
 	pl->pool = pl->h.pool;
 }
 
-/* ------------------------------------------------------------------ a request while a superblock is being written */
+/* ------------------------------------------------------------------ a request while a superblock, or the journal, is being written */
 
 struct aside {
 	struct poollab *pl;
 	void (*run)(struct aside *a);
 	bool armed;
+	bool journal;			/* at the journal's first write, not the superblock's */
 	pthread_t thread;
-	bool done, early;		/* done: run() has returned; early: before the superblock was written */
+	bool done, early;		/* done: run() has returned; early: before that was written */
 	struct port_dev *left;		/* what a power cut at that moment leaves */
 	/* for run() */
 	struct disk *disk;
@@ -60,7 +61,7 @@ static int aside_hook(void *arg, struct port_dev *dev, const struct port_sim_io 
 	struct aside *a = arg;
 	unsigned int i;
 
-	if (!a->armed || io->op != PORT_SIM_WRITE || io->block >= SUPER_BLOCKS)
+	if (!a->armed || io->op != PORT_SIM_WRITE || a->journal != (io->block >= SUPER_BLOCKS))
 		return 0;
 	a->armed = false;
 	pthread_create(&a->thread, NULL, aside_main, a);
@@ -126,18 +127,18 @@ static void run_child(struct aside *a)
 }
 
 /*
- * A snapshot of a writable volume is seen from its seal on, and durable with its commit. What is asked of it in between
+ * A snapshot of a writable volume is seen from its cut on, and durable with its record. What is asked of it in between
  * must not be durable before it.
  */
 static void what_is_asked_of_a_snapshot_waits_for_it(void **state)
 {
-	void (*const runs[])(struct aside *a) = { run_remove, run_rename, run_attribute, run_child };
+	void (*const runs[])(struct aside *a) = { run_remove, run_rename, run_attribute };
 	unsigned int i;
 
 	(void)state;
 	for (i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
 		struct poollab *pl = pl_new(POOL_BLOCKS);
-		struct aside a = { .pl = pl, .run = runs[i] };
+		struct aside a = { .pl = pl, .run = runs[i], .journal = true };
 		struct disk *d = pl_open(pl, pl_create(pl, "v", 100));
 		struct lb_attr_change none;
 		u64 id = d->id, snap, fresh;
@@ -159,6 +160,35 @@ static void what_is_asked_of_a_snapshot_waits_for_it(void **state)
 		assert_int_equal(lb_attr_get(pl->pool, fresh, "k", 1, &none, &len), -ENOENT);
 		pl_free(pl);
 	}
+}
+
+/* A child needs the snapshot's map, so a commit comes first: it makes the snapshot durable before its record is. */
+static void a_child_of_a_snapshot_brings_a_commit(void **state)
+{
+	struct poollab *pl = pl_new(POOL_BLOCKS);
+	struct aside a = { .pl = pl, .run = run_child, .journal = true };
+	struct disk *d = pl_open(pl, pl_create(pl, "v", 100));
+	u64 id = d->id, snap, child;
+
+	(void)state;
+	pl_write(d, 0, 10, 1);
+	assert_ok(disk_flush(d));
+	pl_write(d, 5, 10, 2);
+	aside_arm(&a);
+	assert_ok(lb_vol_snapshot(pl->pool, id, name_of("snap"), true, 0, NULL, &snap));
+	aside_join(&a);
+	assert_ok(a.err);
+	assert_false(a.early);
+	assert_ok(lb_vol_find(pl->pool, name_of("child"), &child));
+	pl_expect_vol(pl, child, 0, 5, 1);
+	pl_expect_vol(pl, child, 5, 10, 2);
+	pl_write(d, 0, 1, 3);
+	assert_ok(disk_flush(d));
+	free(d);
+	after_crash(pl, a.left);
+	assert_int_equal(lb_vol_find(pl->pool, name_of("child"), &child), -ENOENT);
+	pl_expect_vol(pl, id, 0, 5, 1);
+	pl_free(pl);
 }
 
 static void run_flush(struct aside *a)
@@ -435,6 +465,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_asked_of_a_snapshot_waits_for_it),
+		cmocka_unit_test(a_child_of_a_snapshot_brings_a_commit),
 		cmocka_unit_test(a_shrink_is_found_whole_or_not_at_all),
 		cmocka_unit_test(a_flush_that_waits_while_the_journal_fails),
 		cmocka_unit_test(a_superblock_of_which_one_copy_failed),

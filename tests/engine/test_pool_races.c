@@ -250,27 +250,37 @@ static struct disk *dirty_volume(struct poollab *pl, const char *name, u64 tag, 
 	return d;
 }
 
+/* What a snapshot holds, and the volume above it, while a commit merges both. */
 static void a_snapshot_opened_while_its_commit_runs(void **state)
 {
 	struct poollab *pl = pl_new(POOL_BLOCKS);
-	struct job cut = { .pl = pl, .run = run_snapshot, .op = PORT_SIM_READ }, read = { .pl = pl, .run = run_read_s };
+	struct job commit = { .pl = pl, .run = run_commit, .op = PORT_SIM_READ }, read = { .pl = pl, .run = run_read_s };
 	u8 want[LB_BLOCK_BYTES];
 	struct disk *v;
+	u64 snap;
 
 	(void)state;
-	v = dirty_volume(pl, "v", 1, &cut.block);
-	cut.id = v->id;
+	v = dirty_volume(pl, "v", 1, &commit.block);
+	assert_ok(lb_vol_snapshot(pl->pool, v->id, name_of("s"), false, 0, NULL, &snap));
+	pl_write(v, 5, 5, 3);
 	lb_cache_shrink(pl->pool, ~0ull);
-	job_start_to_stop(&cut);
+	job_start_to_stop(&commit);
 	job_start(&read);
+	pl_write(v, 0, 1, 4);		/* of the next generation */
 	stop_release();
-	job_join(&cut);
+	job_join(&commit);
 	job_join(&read);
-	assert_int_equal(read.id, cut.found);
+	assert_int_equal(read.id, snap);
 	test_fill(want, 2ull << 32);
 	assert_memory_equal(&read.found, want, sizeof(read.found));
+	pl_expect(v, 0, 1, 4);
+	pl_expect(v, 1, 4, 2);
+	pl_expect(v, 5, 5, 3);
 	pl_close(v);
-	pl_expect_vol(pl, cut.found, 0, 10, 2);
+	pl_expect_vol(pl, snap, 0, 10, 2);
+	pl_reopen(pl);
+	pl_expect_vol(pl, snap, 0, 10, 2);
+	pl_expect_vol(pl, snap, 10, 90, 1);
 	pl_free(pl);
 }
 
@@ -278,15 +288,12 @@ static void a_snapshot_opened_while_its_commit_runs(void **state)
 static void a_volume_opened_while_its_snapshot_is_made(void **state)
 {
 	struct poollab *pl = pl_new(POOL_BLOCKS);
-	struct job cut = { .pl = pl, .run = run_snapshot, .op = PORT_SIM_READ }, write = { .pl = pl, .run = run_write };
-	struct disk *w;
+	struct job cut = { .pl = pl, .run = run_snapshot, .op = PORT_SIM_WRITE }, write = { .pl = pl, .run = run_write };
 
 	(void)state;
 	cut.id = write.id = pl_create(pl, "v", 100);
 	pl_fill(pl, cut.id, 0, 100, 1);
 	pl_settle(pl);
-	w = dirty_volume(pl, "w", 5, &cut.block);
-	lb_cache_shrink(pl->pool, ~0ull);
 	job_start_to_stop(&cut);
 	job_start(&write);
 	stop_release();
@@ -295,7 +302,6 @@ static void a_volume_opened_while_its_snapshot_is_made(void **state)
 	pl_expect_vol(pl, cut.found, 0, 100, 1);
 	pl_expect_vol(pl, cut.id, 0, 1, 9);
 	pl_expect_vol(pl, cut.id, 1, 99, 1);
-	pl_close(w);
 	pl_reopen(pl);
 	pl_expect_vol(pl, cut.found, 0, 100, 1);
 	pl_expect_vol(pl, cut.id, 0, 1, 9);

@@ -89,10 +89,11 @@ struct ck_vol *ck_catalog_vol(const struct ck_catalog *cat, u64 id);
 
 struct ck_entry {
 	u64 gen, seq;			/* seq: number among the live entries */
-	bool map, remove;
+	bool map, remove, cut;
 	u64 volume, lblk, pblk, len;	/* map */
+	u64 snapshot;			/* cut: of `volume` */
 	u32 key_len, value_len;		/* catalog */
-	u8 *key;			/* key, then value; NULL for a map entry */
+	u8 *key;			/* key, then value; NULL for a map entry and a cut */
 };
 
 struct ck_journal {

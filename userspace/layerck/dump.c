@@ -185,6 +185,7 @@ static void show_entry(void *arg, const struct lb_entry_header *h, const u8 *ent
 {
 	struct journal_out *j = arg;
 	struct lb_catalog_entry c;
+	struct lb_cut_entry cut;
 	struct lb_map_entry m;
 
 	out_object(j->o, NULL);
@@ -196,6 +197,12 @@ static void show_entry(void *arg, const struct lb_entry_header *h, const u8 *ent
 		out_u64(j->o, "lblk", le64_to_cpu(m.lblk));
 		out_u64(j->o, "blocks", le64_to_cpu(m.len));
 		out_u64(j->o, "pblk", le64_to_cpu(m.pblk));
+	} else if (le16_to_cpu(h->type) == LB_ENTRY_CUT && le16_to_cpu(h->bytes) == sizeof(cut)) {
+		memcpy(&cut, entry, sizeof(cut));
+		out_text(j->o, "kind", "cut");
+		out_u64(j->o, "gen", le64_to_cpu(h->gen));
+		out_u64(j->o, "volume", le64_to_cpu(cut.volume));
+		out_u64(j->o, "snapshot", le64_to_cpu(cut.snapshot));
 	} else if (le16_to_cpu(h->bytes) >= sizeof(c)) {
 		u32 room = le16_to_cpu(h->bytes) - (u32)sizeof(c), key_len, value_len;
 

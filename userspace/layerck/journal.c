@@ -157,6 +157,19 @@ static int catalog_entry(struct ck *ck, const u8 *at, u32 bytes, u64 gen, bool r
 	return err;
 }
 
+static int cut_entry(struct ck *ck, const u8 *at, u32 bytes, u64 gen)
+{
+	struct ck_entry e = { .gen = gen, .cut = true };
+	struct lb_cut_entry c;
+
+	if (bytes != sizeof(c))
+		return 1;
+	memcpy(&c, at, sizeof(c));
+	e.volume = le64_to_cpu(c.volume);
+	e.snapshot = le64_to_cpu(c.snapshot);
+	return add_entry(ck, &e);
+}
+
 /* 0; 1 malformed; negative errno. */
 static int take_entry(struct ck *ck, const u8 *at, u32 bytes)
 {
@@ -177,6 +190,8 @@ static int take_entry(struct ck *ck, const u8 *at, u32 bytes)
 		return catalog_entry(ck, at, bytes, gen, false);
 	case LB_ENTRY_DELETE:
 		return catalog_entry(ck, at, bytes, gen, true);
+	case LB_ENTRY_CUT:
+		return cut_entry(ck, at, bytes, gen);
 	default:
 		return 1;
 	}

@@ -181,7 +181,52 @@ static int merge_item(void *arg, const u8 *key, u32 key_len, const u8 *value, u3
 	return err || same ? err : ck_catalog_item(&r->cat, key, key_len, value, value_len);
 }
 
-/* A volume that is not committed yet begins with its parent's map, or with none. */
+/* The last entry that cuts a snapshot off the volume, or, with `made`, that makes this snapshot; NULL. */
+static const struct ck_entry *find_cut(const struct replay *r, u64 id, bool made)
+{
+	size_t i;
+
+	for (i = r->j->count; i-- > 0; ) {
+		const struct ck_entry *e = &r->j->entries[i];
+
+		if (e->cut && (made ? e->snapshot : e->volume) == id)
+			return e;
+	}
+	return NULL;
+}
+
+/* Is it the first entry that cuts this volume? */
+static bool first_cut(const struct replay *r, const struct ck_entry *cut)
+{
+	size_t i;
+
+	for (i = 0; i < cut->seq; i++)
+		if (r->j->entries[i].cut && r->j->entries[i].volume == cut->volume)
+			return false;
+	return true;
+}
+
+/* A snapshot that was cut off a committed volume begins with what was committed of that. */
+static void judge_cut_root(struct replay *r, const struct ck_entry *cut, const struct ck_vol *from, const struct ck_vol *v)
+{
+	s64 owned = first_cut(r, cut) ? from->owned : 0;
+
+	if (!ck_ref_same(&v->root, &from->root) || v->nodes != from->nodes || v->owned != owned || v->frozen != cut->gen)
+		ck_tell(r->ck, LBCK_ENTRY_ROOT, CK_VOL_AT(v->id, v->root.addr),
+			"snapshot %llu begins at block %llu, with %lld owned blocks and %llu nodes; volume %llu had block %llu, %lld and %llu",
+			(unsigned long long)v->id, (unsigned long long)v->root.addr, (long long)v->owned, (unsigned long long)v->nodes,
+			(unsigned long long)cut->volume, (unsigned long long)from->root.addr, (long long)owned,
+			(unsigned long long)from->nodes);
+}
+
+/* Is the volume's map what the cut makes of it? */
+static bool cut_map_ok(const struct ck_entry *cut, const struct ck_vol *was, const struct ck_vol *v)
+{
+	return v->parent_id == cut->snapshot && v->origin == cut->gen && !v->low_origin && !v->cursor && !v->free_cursor && !v->owned &&
+	       v->nodes == was->nodes && ck_ref_same(&v->root, &was->root);
+}
+
+/* Any other volume that is not committed yet begins with its parent's map, or with none. */
 static void judge_new_roots(struct replay *r)
 {
 	static const struct lb_ref none;
@@ -189,9 +234,15 @@ static void judge_new_roots(struct replay *r)
 
 	for (i = 0; i < r->cat.vol_count; i++) {
 		struct ck_vol *v = &r->cat.vols[i];
+		const struct ck_entry *cut = find_cut(r, v->id, true);
+		const struct ck_vol *from = cut ? ck_catalog_vol(&r->ck->cat, cut->volume) : NULL;
 
 		if (!v->has_map || ck_catalog_vol(&r->ck->cat, v->id))
 			continue;
+		if (from) {
+			judge_cut_root(r, cut, from, v);
+			continue;
+		}
 		if (!ck_ref_same(&v->root, v->parent ? &v->parent->root : &none))
 			ck_tell(r->ck, LBCK_ENTRY_ROOT, CK_VOL_AT(v->id, v->root.addr),
 				"volume %llu begins at block %llu, its parent at %llu",
@@ -205,7 +256,7 @@ static void judge_new_roots(struct replay *r)
 }
 
 /*
- * What a commit alone changes is not in the journal: of a volume that is committed, the map's record; that it is there
+ * What a commit alone changes is not in the journal: of a volume that is committed, the map's record, but for a cut; that it is there
  * at all; and the freezing, shrinking and undeleting of it.
  */
 static void judge_old_volumes(struct replay *r)
@@ -214,6 +265,7 @@ static void judge_old_volumes(struct replay *r)
 
 	for (i = 0; i < r->ck->cat.vol_count; i++) {
 		const struct ck_vol *was = &r->ck->cat.vols[i], *v;
+		const struct ck_entry *cut = find_cut(r, was->id, false);
 		const char *what = NULL;
 
 		if (!was->has_vol || !was->has_map)
@@ -221,7 +273,7 @@ static void judge_old_volumes(struct replay *r)
 		v = ck_catalog_vol(&r->cat, was->id);
 		if (!v || !v->has_vol || !v->has_map)
 			what = "goes";
-		else if (memcmp(&v->map, &was->map, sizeof(v->map)))
+		else if (cut ? !cut_map_ok(cut, was, v) : memcmp(&v->map, &was->map, sizeof(v->map)) != 0)
 			what = "gets another map";
 		else if (v->frozen != was->frozen)
 			what = "is frozen or thawed";
@@ -244,7 +296,7 @@ static int judge_catalog(struct replay *r)
 	if (!r->sorted)
 		return -ENOMEM;
 	for (i = 0; i < r->j->count; i++)
-		if (!r->j->entries[i].map)
+		if (!r->j->entries[i].map && !r->j->entries[i].cut)
 			r->sorted[r->count++] = &r->j->entries[i];
 	if (!r->count)
 		return 0;
@@ -264,6 +316,7 @@ static int judge_catalog(struct replay *r)
 int ck_replay_judge(struct ck *ck)
 {
 	struct replay r = { .ck = ck, .j = &ck->journal, .cat = { .ck = ck, .when = " (after replay)" } };
+	u64 gen_max = ck->gen + 2;	/* the generation being committed, and the next */
 	struct blockset named;
 	size_t i;
 	int err;
@@ -276,9 +329,11 @@ int ck_replay_judge(struct ck *ck)
 	for (i = 0; i < r.j->count && !err; i++) {
 		struct ck_entry *e = &r.j->entries[i];
 
-		if (e->gen > ck->gen + 2)
+		if (e->gen > gen_max)
 			ck_tell(ck, LBCK_ENTRY_GEN, CK_VOL(e->volume), "generation %llu; the superblock's is %llu",
 				(unsigned long long)e->gen, (unsigned long long)ck->gen);
+		if (e->cut)
+			gen_max += 2;
 		if (e->map)
 			err = judge_map(&r, e, &named);
 	}
