@@ -67,7 +67,7 @@ def synced(bed, pick, jobs=1):
         with clock.Meter(t.devices()) as all_of_it:
             with clock.Meter(t.devices()) as m:
                 r = fio.job(v.dev, "randwrite", depth=1, offset=offset, size=REGION, ios=COUNT // jobs, numjobs=jobs,
-                            extra=["--ioengine=psync", "--fsync=1"], mark=(profile.START, profile.STOP))
+                            extra=["--ioengine=psync", "--fsync=1"], mark=(profile.START, profile.STOP), waits=True)
             if t.name == "layerblk":
                 journal[t.name] = round((t.pool.status().journal_writes - before) / r["ios"], 4)
             t.rest()

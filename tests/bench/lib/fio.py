@@ -2,38 +2,56 @@
 """fio jobs, the same for every target.
 
 A job does a fixed number of I/Os with a fixed seed, so that two runs do the same. The time is fio's own, from its first I/O to its last (its
-start and end are not in it), less what the processor idled between; the job itself reads the idle time before and after.
+start and end are not in it).
+
+On a disk that completes each request in its submitter's context there is nothing to wait for, so all of that time is instructions, and it repeats. On a disk
+that takes its time ("waits") the idle time is taken away: fio has it read before and after the job's I/O; some milliseconds pass idle between these readings
+even if a job never waits, which is measured by jobs of a single I/O, and is not the job's.
 """
 import json
 import random
 
-from . import clock, disk
+from . import clock
 from .command import run
 
 TMP = "/tmp/bench"
 COMMON = ["--ioengine=io_uring", "--direct=1", "--thread", "--randrepeat=1", "--allrandrepeat=1", "--output-format=json", "--group_reporting"]
 
+_own = []
 
-def job(dev, rw, bs="4k", depth=16, offset=0, size=128 << 20, ios=None, numjobs=1, extra=(), devices=(), mark=("", "")):
-    """A dict: ios, total_ns (busy), idle_ns, io (the devices' counters). mark: commands right before and after the I/O."""
+
+def measured(args, mark=("", "")):
+    """Runs a job; gives its results and the nanoseconds idled from before its first I/O to after its last."""
     before, after = f"{TMP}/idle-before", f"{TMP}/idle-after"
     # fio redirects the last command's output itself.
     pre, post = f"cat /proc/timer_list >{before}{mark[0]}; :", f"{mark[1]}cat /proc/timer_list >{after}; :"
-    args = ["fio", "--name=job", f"--filename={dev}", f"--rw={rw}", f"--bs={bs}", f"--iodepth={depth}", f"--offset={offset}", f"--size={size}",
-            f"--numjobs={numjobs}", f"--exec_prerun={pre}", f"--exec_postrun={post}", *COMMON, *extra]
-    if ios:
-        args.append(f"--number_ios={ios}")
-    count = disk.counters(devices)
-    text = run(*args)
+    text = run(*args, f"--exec_prerun={pre}", f"--exec_postrun={post}")
     result = json.loads(text[text.index("{"):])["jobs"][0]
     if result["error"]:
         raise RuntimeError(f"fio: error {result['error']} in {' '.join(args)}")
+    with open(before) as a, open(after) as b:
+        return result, clock.parse_idle(b.read()) - clock.parse_idle(a.read())
+
+
+def own_idle(dev):
+    """The idle time of a job that reads a single block; the least of three."""
+    if not _own:
+        args = ["fio", "--name=job", f"--filename={dev}", "--rw=read", "--bs=4k", "--size=4k", *COMMON]
+        _own.append(min(measured(args)[1] for _ in range(3)))
+    return _own[0]
+
+
+def job(dev, rw, bs="4k", depth=16, offset=0, size=128 << 20, ios=None, numjobs=1, extra=(), mark=("", ""), waits=False):
+    """A dict: ios, total_ns (busy), idle_ns. mark: commands right before and after the I/O."""
+    args = ["fio", "--name=job", f"--filename={dev}", f"--rw={rw}", f"--bs={bs}", f"--iodepth={depth}", f"--offset={offset}", f"--size={size}",
+            f"--numjobs={numjobs}", *COMMON, *extra]
+    if ios:
+        args.append(f"--number_ios={ios}")
+    result, idle = measured(args, mark)
     done = result["read"]["total_ios"] + result["write"]["total_ios"]
     took = 1e6 * max(result["read"]["runtime"], result["write"]["runtime"])
-    with open(before) as a, open(after) as b:
-        idle = clock.parse_idle(b.read()) - clock.parse_idle(a.read())
-    idle = min(idle, took)
-    return {"ios": done, "total_ns": took - idle, "idle_ns": idle, "io": disk.change(count, disk.counters(devices))}
+    idle = max(0, min(idle - own_idle(dev), took)) if waits else 0
+    return {"ios": done, "total_ns": took - idle, "idle_ns": idle}
 
 
 def scattered(dev, offset, size, stride, length=4096, seed=1):
