@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The figures as one SVG of three panels: what an I/O costs, what depth costs, and what more processors do."""
+import math
 from xml.sax.saxutils import escape
 
 COLORS = {"raw": "#9aa5b1", "dm-thin": "#e0a458", "layerblk": "#2b7a78"}
@@ -30,15 +31,22 @@ class Canvas:
             f.write("\n".join(self.parts + ["</svg>"]) + "\n")
 
 
+def nice(x):
+    """The least round number that is not less."""
+    power = 10 ** math.floor(math.log10(x))
+    return next(n * power for n in (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if n * power >= x)
+
+
 def grouped(canvas, top, title, groups):
     """A panel of bars; groups: (label, {target: value})."""
     left, right, bottom, height = 60, WIDTH - 20, top + PANEL - 40, PANEL - 80
-    highest = max(v for _, values in groups for v in values.values()) * 1.1
+    step = nice(max(v for _, values in groups for v in values.values()) * 1.1 / 4)
+    highest = 4 * step
     canvas.text(20, top + 20, title, size=14)
     for i in range(5):
         y = bottom - height * i / 4
         canvas.line(left, y, right, y)
-        canvas.text(left - 6, y + 4, f"{highest * i / 4:.3g}", "end", 10)
+        canvas.text(left - 6, y + 4, f"{step * i:.3g}", "end", 10)
     room = (right - left) / len(groups)
     for i, (label, values) in enumerate(groups):
         wide = room * 0.8 / len(COLORS)
