@@ -16,7 +16,7 @@ from lib.target import TARGETS
 MIB = 1 << 20
 REGION = 32 * MIB
 VOLUMES = 4
-ROUNDS = 5
+ROUNDS = 3
 CPUS = os.cpu_count()
 
 
@@ -42,7 +42,7 @@ class Smp:
 
 def rate(places):
     """I/Os in a second of a job for each place, all at once."""
-    return fio.together([(dev, offset, REGION) for dev, offset in places], seconds=2)
+    return fio.together([(dev, offset, REGION) for dev, offset in places], seconds=1)
 
 
 def scaled(bed, spread):
