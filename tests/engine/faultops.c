@@ -235,7 +235,8 @@ static void expect_snapshot(struct faultlab *l, struct model *after)
 	struct model_vol *from = after_vol(l, after, "web"), *v = after_new(l, after, "made", from->blocks);
 
 	model_content_copy(v, from);
-	model_durable_all(after);
+	model_durable(v);
+	model_durable(from);
 	v->frozen = true;
 	v->parent = from->parent;
 	v->attrs[1] = rider_attr;
@@ -568,7 +569,7 @@ const struct fault_op fault_ops[] = {
 	{ "create", SCENE_CLEAN, OP_JOURNALS, with_rider, expect_create, run_create, NULL },
 	{ "child", SCENE_CLEAN, OP_JOURNALS, with_rider, expect_child, run_child, NULL },
 	{ "child-frozen", SCENE_CLEAN, OP_JOURNALS, forget_nodes, expect_child_frozen, run_child_frozen, NULL },
-	{ "snapshot", SCENE_CLEAN, OP_COMMITS, snapshot_in_use, expect_snapshot, run_snapshot, NULL },
+	{ "snapshot", SCENE_CLEAN, OP_JOURNALS, snapshot_in_use, expect_snapshot, run_snapshot, NULL },
 	{ "freeze", SCENE_CLEAN, OP_COMMITS, all_in_use, expect_freeze, run_freeze, NULL },
 	{ "remove", SCENE_CLEAN, OP_JOURNALS, data_closed_in_use, expect_remove, run_remove, NULL },
 	{ "remove-parent", SCENE_CLEAN, OP_JOURNALS, web_in_use, expect_remove_parent, run_remove_parent, NULL },
