@@ -253,7 +253,7 @@ static int judge_one_pool(struct ck *ck, const struct super_look *l)
 		for (side = 0; side < 2; side++) {
 			const struct copy *c = &l->copies[slot][side];
 
-			if (c->state != COPY_VALID || (!memcmp(c->sb->uuid, ck->sb->uuid, sizeof(c->sb->uuid)) &&
+			if (c->state < COPY_LATER || (!memcmp(c->sb->uuid, ck->sb->uuid, sizeof(c->sb->uuid)) &&
 						       c->sb->mirror_block == ck->sb->mirror_block))
 				continue;
 			ck_tell(ck, LBCK_SUPER_FIELD, CK_AT(c->block), "block %llu holds a superblock of another pool",
