@@ -107,11 +107,12 @@ layerctl scrub --wait >/dev/null
 assert_eq "$(cat "/sys/fs/layerblk/$POOL_UUID/scrub_errors")" 0 "errors that a scrub of a good disk finds"
 
 step "a commit that meets one makes the pool read-only, and a good disk makes it good again"
+layerctl volume create --size 1M after >/dev/null
 cold
 bad_blocks "$leaf"
 blkdiscard "$v" || true
 sync "$v" 2>/dev/null || true
-layerctl snapshot v after >/dev/null 2>&1 && fail "the commit did not meet the bad leaf"
+layerctl freeze after >/dev/null 2>&1 && fail "the commit did not meet the bad leaf"
 wait_until 10 failed
 bad_blocks
 reopened

@@ -67,6 +67,11 @@ judged() {
 	within 60 layerctl pool close --force "$POOL" >/dev/null 2>&1 || true
 }
 
+# commits NAME: a volume, frozen by a commit.
+commits() {
+	layerctl volume create --size 1M "$1" && layerctl freeze "$1"
+}
+
 # lies NAME AREA TARGET: a workload with two commits on a disk with such an area, one more when it is good again; then opened anew. It ends
 # where a request meets a lie.
 lies() {
@@ -77,8 +82,8 @@ lies() {
 	v=$(disk v)
 	dm_is <<<"$2 $3"
 	{
-		oracle write "$v" v 1 501 300 - && layerctl snapshot v s1 && oracle write "$v" v 1 801 100 - &&
-			layerctl snapshot v s2 && dm_good && oracle write "$v" v 1 901 100 - && layerctl volume rm s1
+		oracle write "$v" v 1 501 300 - && layerctl snapshot v s1 && commits f1 && oracle write "$v" v 1 801 100 - &&
+			layerctl snapshot v s2 && commits f2 && dm_good && oracle write "$v" v 1 901 100 - && layerctl volume rm s1
 	} >"$T/said" 2>"$T/met" || echo "$1: met: $(tail -n 1 "$T/met")"
 	dm_good
 	ACKED=$(awk '$1 == "acked" {a = $3} END {print a + 0}' "$T/said")

@@ -106,13 +106,22 @@ while kill -0 $request 2>/dev/null; do
 done
 wait $request
 assert_ge $tries 3 "attempts while the pool was being closed"
+modprobe layerblk
 slow 300 300
 layerctl pool open "$POOL" >/dev/null &
 request=$!
+# Before it has the control device the module may well go.
+has_control() {
+	[ ! -d /proc/$request ] || grep -q layerblk-control <(ls -l /proc/$request/fd 2>/dev/null)
+}
+wait_until 10 has_control
+tries=0
 while kill -0 $request 2>/dev/null; do
 	! rmmod layerblk 2>/dev/null || break
+	tries=$((tries + 1))
 	sleep 0.1
 done
+assert_ge $tries 2 "attempts while the pool was being opened"
 wait $request || fail "a pool could not be opened while others tried to unload the module"
 slow 0
 stays "the pool that was opened meanwhile"
