@@ -163,6 +163,11 @@ static void run_gate_sync(struct job *job)
 	port_gate_sync(&job->pl->pool->gate);
 }
 
+static void run_reclaim(struct job *job)
+{
+	lb_work_reclaim(job->pl->pool);
+}
+
 static void run_close(struct job *job)
 {
 	pl_close(job->disk);
@@ -436,9 +441,37 @@ static void a_volume_is_not_closed_while_it_is_held(void **state)
 	pl_free(pl);
 }
 
+/* ------------------------------------------------------------------ readers */
+
+/* Who was told where a block lies has it until he is done, whatever has become of it meanwhile. */
+static void what_is_freed_waits_for_its_readers(void **state)
+{
+	struct poollab *pl = pl_new(POOL_BLOCKS);
+	struct disk *d = pl_open(pl, pl_create(pl, "v", 100));
+	struct lb_vol *v = lb_vol_lookup(pl->pool, d->id);
+	struct job reclaim = { .pl = pl, .run = run_reclaim };
+	struct lb_mapping m;
+	int idx;
+
+	(void)state;
+	pl_write(d, 0, 100, 1);
+	pl_settle(pl);
+	idx = lb_io_enter(v);
+	assert_ok(lb_read_map(v, 0, 1, 0, &m));
+	assert_ok(disk_discard(d, 0, 100));
+	assert_ok(lb_pool_commit(pl->pool));
+	job_start(&reclaim);
+	assert_false(job_done(&reclaim));
+	lb_io_leave(v, idx);
+	job_join(&reclaim);
+	pl_close(d);
+	pl_free(pl);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_freed_waits_for_its_readers),
 		cmocka_unit_test(a_volume_that_is_used_before_its_creation_is_durable),
 		cmocka_unit_test(a_snapshot_opened_while_its_commit_runs),
 		cmocka_unit_test(a_volume_opened_while_its_snapshot_is_made),
