@@ -12,7 +12,8 @@ struct replay {
 	struct ck_journal *j;
 	struct ck_entry **sorted;	/* catalog entries by key, then age */
 	struct ck_entry **vols;		/* those with volumes' records, oldest first */
-	size_t count, vol_count;
+	struct ck_entry **cuts;		/* those that cut snapshots off, oldest first */
+	size_t count, vol_count, cut_count;
 	size_t at;
 	struct ck_catalog cat;
 };
@@ -27,19 +28,22 @@ static u64 be64_at(const u8 *p)
 
 /* ------------------------------------------------------------------ map entries */
 
-/* A full ring has hundreds of thousands of map entries, and few volumes' records among them. */
-static int list_vols(struct replay *r)
+/* A full ring has hundreds of thousands of map entries, and few volumes' records and cuts among them. */
+static int list_others(struct replay *r)
 {
 	size_t i;
 
 	r->vols = calloc(r->j->count, sizeof(*r->vols));
-	if (!r->vols)
+	r->cuts = calloc(r->j->count, sizeof(*r->cuts));
+	if (!r->vols || !r->cuts)
 		return -ENOMEM;
 	for (i = 0; i < r->j->count; i++) {
 		struct ck_entry *e = &r->j->entries[i];
 
 		if (!e->map && e->key_len == 9 && e->key[0] == LB_KEY_VOL)
 			r->vols[r->vol_count++] = e;
+		if (e->cut)
+			r->cuts[r->cut_count++] = e;
 	}
 	return 0;
 }
@@ -186,12 +190,9 @@ static const struct ck_entry *find_cut(const struct replay *r, u64 id, bool made
 {
 	size_t i;
 
-	for (i = r->j->count; i-- > 0; ) {
-		const struct ck_entry *e = &r->j->entries[i];
-
-		if (e->cut && (made ? e->snapshot : e->volume) == id)
-			return e;
-	}
+	for (i = r->cut_count; i-- > 0; )
+		if ((made ? r->cuts[i]->snapshot : r->cuts[i]->volume) == id)
+			return r->cuts[i];
 	return NULL;
 }
 
@@ -200,8 +201,8 @@ static bool first_cut(const struct replay *r, const struct ck_entry *cut)
 {
 	size_t i;
 
-	for (i = 0; i < cut->seq; i++)
-		if (r->j->entries[i].cut && r->j->entries[i].volume == cut->volume)
+	for (i = 0; r->cuts[i] != cut; i++)
+		if (r->cuts[i]->volume == cut->volume)
 			return false;
 	return true;
 }
@@ -325,7 +326,7 @@ int ck_replay_judge(struct ck *ck)
 		return 0;
 	err = blockset_init(&named, ck->total);
 	if (!err)
-		err = list_vols(&r);
+		err = list_others(&r);
 	for (i = 0; i < r.j->count && !err; i++) {
 		struct ck_entry *e = &r.j->entries[i];
 
@@ -343,5 +344,6 @@ int ck_replay_judge(struct ck *ck)
 	ck_catalog_free(&r.cat);
 	free(r.sorted);
 	free(r.vols);
+	free(r.cuts);
 	return err;
 }
