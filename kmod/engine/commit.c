@@ -63,9 +63,6 @@ static void seal_volumes(struct lb_pool *p)
 		flags = lb_view_lock(v);
 		WRITE_ONCE(v->active, v->active ^ 1);
 		v->sealed_owner = v->owner;
-		v->new_root = v->root;
-		v->new_nodes = v->nodes;
-		v->new_owned = v->owned;
 		lb_view_unlock(v, flags);
 	}
 }
@@ -95,7 +92,6 @@ static int seal(struct commit *c)
 		p->catalog.charge = 0;
 		WRITE_ONCE(p->catalog.items, 0);
 		fresh = NULL;
-		p->cut_made = c->cut ? c->cut->made : 0;
 		p->cut_pending = l.count != 0;
 		seal_volumes(p);
 		if (c->cut && c->cut->sealed)
@@ -139,7 +135,7 @@ void lb_hold_end(struct lb_pool *p, struct lb_vol *v)
 void lb_cut_forget(struct lb_pool *p)
 {
 	port_mutex_assert_held(&p->catalog.mutex);
-	p->cut_held = p->cut_made = 0;
+	p->cut_held = 0;
 	p->cut_pending = false;
 }
 

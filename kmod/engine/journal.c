@@ -208,7 +208,6 @@ static int collect_cut(struct lb_batch *b, const struct lb_journal_tx *tx)
 		.header = { .type = cpu_to_le16(LB_ENTRY_CUT), .bytes = cpu_to_le16(sizeof(e)), .gen = cpu_to_le64(tx->gen) },
 		.volume = cpu_to_le64(tx->cut_vol), .snapshot = cpu_to_le64(tx->cut_snap),
 	};
-
 	int err = request_room(b, sizeof(e));
 
 	if (!err)
@@ -436,16 +435,6 @@ void lb_journal_tx_queue(struct lb_pool *p, struct lb_journal_tx *tx, u64 *ticke
 	}
 	*ticket = ++p->journal.requested;
 	port_spin_unlock(&p->lock, flags);
-}
-
-void lb_journal_stop(struct lb_pool *p)
-{
-	port_mutex_lock(&p->journal.write_mutex);
-}
-
-void lb_journal_go(struct lb_pool *p)
-{
-	port_mutex_unlock(&p->journal.write_mutex);
 }
 
 bool lb_flush_needed(struct lb_vol *v)

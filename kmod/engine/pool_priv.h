@@ -133,7 +133,7 @@ struct lb_journal_mark {		/* a place in the ring */
 };
 
 struct lb_journal {
-	port_mutex_t write_mutex;
+	port_mutex_t write_mutex;	/* around a batch: what is queued by one who holds it goes into one batch */
 	u64 block, blocks;		/* the ring */
 	u64 epoch;
 	/* under pool->lock */
@@ -237,7 +237,7 @@ struct lb_pool {
 	u64 maintain_due_ns;
 	u64 unmap_due_ns;		/* unmapped blocks wait for a commit to become free; 0: none */
 	struct lb_list moved;		/* collapse steps of the commit under way, to be published */
-	u64 cut_held, cut_made;		/* the cut's volumes in the commit under way; catalog.mutex */
+	u64 cut_held;			/* the cut's volume whose I/O is held, or that must not be opened; catalog.mutex */
 	bool cut_pending;		/* the commit under way has a cut and is sealed: its catalog changes are in no journal; catalog.mutex */
 	u64 removed;			/* volumes that the commit under way removes */
 	u64 delete_reserve;
@@ -271,6 +271,8 @@ struct lb_vol *lb_vol_make(struct lb_pool *p, const struct lb_vol_full *rec, con
 void lb_vol_cut(struct lb_vol *v, struct lb_vol *snap, u64 gen);
 /* The volumes below are merged, and the view ends at v->root again; v->lock held for a change. catalog.mutex held. */
 void lb_vol_let_go(struct lb_vol *v);
+/* What a deleted volume's active memtable holds is dropped, but for what a volume above it reads, too. v->lock held for a change. */
+void lb_vol_drop_entries(struct lb_vol *v);
 int lb_vol_refresh(struct lb_vol *v);					/* catalog.mutex held */
 void lb_vol_unload_idle(struct lb_vol *v);				/* free it if neither open nor dirty */
 void lb_vol_free_all(struct lb_pool *p);
@@ -326,9 +328,6 @@ int lb_attr_stage_remove_all(struct lb_pool *p, unsigned int view, u64 vol, stru
 
 /* journal.c */
 int lb_journal_init(struct lb_pool *p);
-/* Between these no batch is under way: what is queued between goes into one batch. Before every other mutex. */
-void lb_journal_stop(struct lb_pool *p);
-void lb_journal_go(struct lb_pool *p);
 void lb_journal_tx_queue(struct lb_pool *p, struct lb_journal_tx *tx, u64 *ticket);	/* catalog.mutex held */
 int lb_journal_wait(struct lb_pool *p, u64 ticket);				/* no mutex held */
 void lb_journal_get_mark(struct lb_pool *p, struct lb_journal_mark *m);	/* pool->lock held */
@@ -340,7 +339,6 @@ int lb_journal_replay(struct lb_pool *p, bool lossy);	/* lossy: even if durable 
 /* commit.c */
 struct lb_cut {				/* what a request does at the instant of a seal */
 	u64 hold;			/* the volume whose I/O is held around the instant, if it is open; 0: none */
-	u64 made;			/* set by prepare: a volume that this commit makes; 0: none */
 	/* with catalog.mutex held, before the seal: validate and fill l; 0 or the request's error (then nothing is sealed). NULL: nothing */
 	int (*prepare)(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlist *l);
 	/* prepare's changes are made, the seal follows, catalog.mutex held: what else belongs into it and cannot fail (NULL: nothing) */

@@ -232,25 +232,24 @@ int lb_vol_create(struct lb_pool *p, struct lb_name name, u64 size_blocks, u64 q
 /* ------------------------------------------------------------------ cuts */
 
 struct cut_request {
-	u64 vol, other;			/* other: the snapshot made, or the one rolled back to */
+	u64 vol, other;			/* other: the snapshot rolled back to */
 	struct lb_name name;
 	const struct lb_tx *tx;
 	u64 origin;			/* of the volume from now on */
 	struct lb_ref root;		/* rollback: the volume's root from now on */
 	u64 nodes;
-	u64 size_blocks, quota;
+	u64 size_blocks;
 	u64 hidden;			/* rollback: who takes over the old content */
-	u64 set;
 };
 
-static int load_for_cut(struct lb_pool *p, struct cut_request *r, struct lb_vol_full *v, struct lb_map_record *m)
+int lb_load_for_cut(struct lb_pool *p, u64 id, struct lb_vol_full *v, struct lb_map_record *m)
 {
-	int err = lb_cat_live(p, r->vol, v);
+	int err = lb_cat_live(p, id, v);
 
 	if (!err && v->rec.frozen)
 		err = -EROFS;
 	if (!err)
-		err = lb_cat_map(p, LB_CAT_ALL, r->vol, m);
+		err = lb_cat_map(p, LB_CAT_ALL, id, m);
 	return err;
 }
 
@@ -278,7 +277,7 @@ static int freeze_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvlis
 	struct cut_request *r = cut->arg;
 	struct lb_map_record m;
 	struct lb_vol_full v;
-	int err = load_for_cut(p, r, &v, &m);
+	int err = lb_load_for_cut(p, r->vol, &v, &m);
 
 	if (!err)
 		err = stage_rename(p, &v, r->name, l);
@@ -355,7 +354,7 @@ static int rollback_prepare(struct lb_pool *p, struct lb_cut *cut, struct lb_kvl
 	struct cut_request *r = cut->arg;
 	struct lb_map_record m, sm;
 	struct lb_vol_full v, s, h;
-	int err = load_for_cut(p, r, &v, &m);
+	int err = lb_load_for_cut(p, r->vol, &v, &m);
 
 	if (!err)
 		err = lb_cat_live(p, r->other, &s);
@@ -470,18 +469,12 @@ static void drop_memtable(struct lb_pool *p, u64 id)
 {
 	struct lb_vol *v = lb_vol_lookup(p, id);
 	unsigned long flags;
-	u64 entries;
 
 	if (!v)
 		return;
 	flags = lb_view_lock(v);
 	v->deleted = true;
-	/* What a volume above it reads, too, stays until it is merged. */
-	if (!v->above) {
-		entries = lb_vol_active(v)->entries;
-		lb_mem_drop_all(lb_vol_active(v));
-		port_atomic64_sub((s64)entries, &p->mem_entries);
-	}
+	lb_vol_drop_entries(v);
 	lb_view_unlock(v, flags);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of requests (request.c, snapshot.c) share. Locks: see pool_priv.h; "settled" below means catalog.mutex.
+ * What the files of requests (request.c, snapshot.c) share. Locks: see pool_priv.h.
  */
 #ifndef LB_REQUEST_H
 #define LB_REQUEST_H
@@ -10,6 +10,8 @@
 /* catalog.mutex held. */
 int lb_name_is_free(struct lb_pool *p, struct lb_name name);			/* -EINVAL, -EEXIST */
 int lb_cat_live(struct lb_pool *p, u64 id, struct lb_vol_full *v);		/* a live volume's record; -ENOENT */
+/* A live writable volume's records, -ENOENT, -EROFS. */
+int lb_load_for_cut(struct lb_pool *p, u64 id, struct lb_vol_full *v, struct lb_map_record *m);
 int lb_stage_volume(struct lb_pool *p, const struct lb_vol_full *v, const struct lb_map_record *m, const struct lb_tx *tx, struct lb_kvlist *l);
 void lb_new_record(struct lb_vol_full *v, u64 id, struct lb_name name, u64 size_blocks, u64 quota);
 

@@ -15,6 +15,30 @@
 /* A generation's last bit is its superblock's slot, and a commit must not use the slot of the one before. */
 #define CUT_GENERATIONS	2u
 
+/* The map of a child, in its parent's: nothing in it is the child's own yet. */
+static void become_child(struct lb_map_record *m, u64 parent, u64 origin)
+{
+	m->parent = cpu_to_le64(parent);
+	m->origin = cpu_to_le64(origin);
+	m->low_origin = 0;
+	m->cursor = 0;
+	m->free_cursor = 0;
+	m->owned = 0;
+}
+
+#define WAYS	2u	/* a commit, and room */
+
+/* What stood in a request's way is taken out of it: 0, and it is to be tried again, or its error. No mutex held. */
+static int make_way(struct lb_pool *p, int err)
+{
+	if (err == -EAGAIN)
+		return lb_commit_patient(p);
+	if (err != -ENOSPC)
+		return err;
+	lb_request_make_room(p);
+	return 0;
+}
+
 /* ------------------------------------------------------------------ of a frozen volume */
 
 static int child_once(struct lb_pool *p, u64 source, struct lb_name name, bool frozen, u64 quota, const struct lb_tx *tx, u64 *id)
@@ -39,28 +63,19 @@ static int child_once(struct lb_pool *p, u64 source, struct lb_name name, bool f
 	lb_new_record(&v, p->next_volume, name, le64_to_cpu(src.rec.size_blocks), quota);
 	if (frozen)
 		v.rec.frozen = cpu_to_le64(p->gen);
-	m.parent = cpu_to_le64(source);
-	m.origin = src.rec.frozen;
-	m.low_origin = 0;
-	m.cursor = 0;
-	m.free_cursor = 0;
-	m.owned = 0;
+	become_child(&m, source, le64_to_cpu(src.rec.frozen));
 	return lb_add_volume(p, &v, &m, tx, id);
 }
 
 static int make_child(struct lb_pool *p, u64 source, struct lb_name name, bool frozen, u64 quota, const struct lb_tx *tx, u64 *id)
 {
+	int err = child_once(p, source, name, frozen, quota, tx, id);
 	unsigned int tries;
-	int err = -EAGAIN;
 
-	for (tries = 0; tries < 3 && err == -EAGAIN; tries++) {
-		err = child_once(p, source, name, frozen, quota, tx, id);
-		if (err == -EAGAIN && lb_commit_patient(p))
-			break;
-	}
-	if (err == -ENOSPC) {
-		lb_request_make_room(p);
-		err = child_once(p, source, name, frozen, quota, tx, id);
+	for (tries = 0; err && tries < WAYS; tries++) {
+		err = make_way(p, err);
+		if (!err)
+			err = child_once(p, source, name, frozen, quota, tx, id);
 	}
 	return err;
 }
@@ -85,24 +100,16 @@ static int cut_stage(struct lb_pool *p, struct snapshot *s)
 	u64 id = p->next_volume, gen = p->active_gen;
 	struct lb_vol_full v;
 	struct lb_map_record m;
-	int err = lb_cat_live(p, s->source, &v);
+	int err = lb_load_for_cut(p, s->source, &v, &s->map);
 
-	if (!err && v.rec.frozen)
-		err = -EROFS;
 	if (!err)
 		err = lb_name_is_free(p, s->name);
-	if (!err)
-		err = lb_cat_map(p, LB_CAT_ALL, s->source, &s->map);
 	if (err)
 		return err;
 	lb_new_record(&s->rec, id, s->name, le64_to_cpu(v.rec.size_blocks), 0);
 	s->rec.rec.frozen = cpu_to_le64(gen);
 	m = s->map;
-	m.parent = cpu_to_le64(id);
-	m.origin = cpu_to_le64(gen);
-	m.low_origin = 0;
-	m.cursor = 0;
-	m.owned = 0;
+	become_child(&m, id, gen);
 	err = lb_stage_volume(p, &s->rec, &s->map, s->tx, &s->changes);
 	if (!err)
 		err = lb_del_child(&s->changes, le64_to_cpu(s->map.parent), s->source);
@@ -164,7 +171,7 @@ static int cut_once(struct lb_pool *p, struct snapshot *s)
 	int err;
 
 	lb_kvlist_init(&s->changes);
-	lb_journal_stop(p);
+	port_mutex_lock(&p->journal.write_mutex);
 	port_mutex_lock(&p->commit_mutex);
 	err = lb_pool_check_writable(p);
 	if (!err) {
@@ -177,7 +184,7 @@ static int cut_once(struct lb_pool *p, struct snapshot *s)
 			lb_hold_end(p, held);
 	}
 	port_mutex_unlock(&p->commit_mutex);
-	lb_journal_go(p);
+	port_mutex_unlock(&p->journal.write_mutex);
 	if (!err) {
 		err = lb_journal_wait(p, s->ticket);
 		if (err) {
@@ -194,14 +201,12 @@ static int snapshot_writable(struct lb_pool *p, u64 source, struct lb_name name,
 {
 	struct snapshot s = { .source = source, .name = name, .tx = tx };
 	int err = cut_once(p, &s);
+	unsigned int tries;
 
-	if (err == -EAGAIN) {
-		err = lb_commit_patient(p);
+	for (tries = 0; err && tries < WAYS; tries++) {
+		err = make_way(p, err);
 		if (!err)
 			err = cut_once(p, &s);
-	} else if (err == -ENOSPC) {
-		lb_request_make_room(p);
-		err = cut_once(p, &s);
 	}
 	*id = le64_to_cpu(s.rec.rec.id);
 	return err;

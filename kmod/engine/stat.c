@@ -221,6 +221,7 @@ int lb_vol_next(struct lb_pool *p, u64 after, bool hidden_too, u64 *id)
 
 /* ------------------------------------------------------------------ differences */
 
+/* -EINVAL not frozen; -EAGAIN what it holds is not merged: a commit has to come first. */
 static int frozen_root(struct lb_pool *p, u64 id, struct lb_ref *root)
 {
 	struct lb_map_record m;
@@ -229,8 +230,10 @@ static int frozen_root(struct lb_pool *p, u64 id, struct lb_ref *root)
 
 	if (!err && le32_to_cpu(v.rec.state) != LB_VOL_LIVE)
 		err = -ENOENT;
-	if (!err && (!v.rec.frozen || le64_to_cpu(v.rec.frozen) > p->gen))
+	if (!err && !v.rec.frozen)
 		err = -EINVAL;
+	if (!err && le64_to_cpu(v.rec.frozen) > p->gen)
+		err = -EAGAIN;
 	if (!err)
 		err = lb_cat_map(p, LB_CAT_ALL, id, &m);
 	if (!err)
@@ -238,21 +241,21 @@ static int frozen_root(struct lb_pool *p, u64 id, struct lb_ref *root)
 	return err;
 }
 
-/* A snapshot whose cut no commit has merged: a commit does. */
-static void merge_cuts(struct lb_pool *p, u64 a, u64 b)
+/* Enters the gate, from before the roots are known: a volume deleted meanwhile keeps its blocks until the caller leaves. On error it has left. */
+static int diff_begin(struct lb_pool *p, u64 a, u64 b, struct lb_ref *root_a, struct lb_ref *root_b, int *idx)
 {
-	u64 ids[2] = { a, b };
-	struct lb_vol_full v;
-	unsigned int i;
-	bool pending = false;
+	int err = 0;
 
+	*idx = port_gate_enter(&p->gate);
 	port_mutex_lock(&p->catalog.mutex);
-	for (i = 0; i < 2; i++)
-		if (ids[i] && !lb_cat_vol(p, LB_CAT_ALL, ids[i], &v) && le64_to_cpu(v.rec.frozen) > p->gen)
-			pending = true;
+	if (a)
+		err = frozen_root(p, a, root_a);
+	if (!err)
+		err = frozen_root(p, b, root_b);
 	port_mutex_unlock(&p->catalog.mutex);
-	if (pending && !lb_pool_check_writable(p))
-		lb_commit_patient(p);
+	if (err)
+		port_gate_leave(&p->gate, *idx);
+	return err;
 }
 
 int lb_diff(struct lb_pool *p, u64 a, u64 b, u64 *cursor, struct lb_diff_range *ranges, unsigned int *n)
@@ -269,18 +272,13 @@ int lb_diff(struct lb_pool *p, u64 a, u64 b, u64 *cursor, struct lb_diff_range *
 	runs = port_alloc(room * sizeof(*runs), PORT_WAIT);
 	if (!runs)
 		return -ENOMEM;
-	merge_cuts(p, a, b);
-	/* From before the roots are known: a volume deleted meanwhile keeps its blocks until we leave. */
-	idx = port_gate_enter(&p->gate);
-	port_mutex_lock(&p->catalog.mutex);
-	if (a)
-		err = frozen_root(p, a, &root_a);
-	if (!err)
-		err = frozen_root(p, b, &root_b);
-	port_mutex_unlock(&p->catalog.mutex);
-	if (!err)
+	err = diff_begin(p, a, b, &root_a, &root_b, &idx);
+	if (err == -EAGAIN)
+		err = lb_pool_check_writable(p) || lb_commit_patient(p) ? -EINVAL : diff_begin(p, a, b, &root_a, &root_b, &idx);
+	if (!err) {
 		err = lb_map_diff(p->cache, &root_a, &root_b, *cursor, runs, &room, &next);
-	port_gate_leave(&p->gate, idx);
+		port_gate_leave(&p->gate, idx);
+	}
 	if (!err) {
 		u64 done = 0;
 

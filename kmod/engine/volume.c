@@ -72,13 +72,23 @@ static void vol_set(struct lb_vol *v, const struct lb_vol_full *rec, const struc
 	v->owner.cursor = le64_to_cpu(map->cursor);
 }
 
+void lb_vol_drop_entries(struct lb_vol *v)
+{
+	struct lb_memtable *mt = lb_vol_active(v);
+
+	port_assert_held(&v->lock);
+	if (v->above)
+		return;
+	port_atomic64_sub((s64)mt->entries, &v->pool->mem_entries);
+	lb_mem_drop_all(mt);
+}
+
 /* Take over what the catalog says now (replay). A deleted volume's entries are dropped. */
 int lb_vol_refresh(struct lb_vol *v)
 {
 	struct lb_map_record map;
 	struct lb_vol_full rec;
 	unsigned long flags;
-	u64 before;
 	int err = lb_cat_vol(v->pool, LB_CAT_ALL, v->id, &rec);
 
 	if (!err)
@@ -87,12 +97,8 @@ int lb_vol_refresh(struct lb_vol *v)
 		return err;
 	flags = lb_view_lock(v);
 	vol_set(v, &rec, &map);
-	/* Not what a volume above it reads, too. */
-	if (v->deleted && !v->above) {
-		before = lb_vol_active(v)->entries;
-		lb_mem_drop_all(lb_vol_active(v));
-		port_atomic64_sub((s64)before, &v->pool->mem_entries);
-	}
+	if (v->deleted)
+		lb_vol_drop_entries(v);
 	lb_view_unlock(v, flags);
 	return 0;
 }
@@ -127,10 +133,6 @@ struct lb_vol *lb_vol_load(struct lb_pool *p, u64 id, int *err)
 		*err = lb_cat_map(p, LB_CAT_ALL, id, &map);
 	if (*err)
 		return NULL;
-	if (le64_to_cpu(rec.rec.id) != id) {
-		*err = -EUCLEAN;
-		return NULL;
-	}
 	v = lb_vol_make(p, &rec, &map);
 	if (!v)
 		*err = -ENOMEM;
@@ -180,8 +182,8 @@ void lb_vol_free_all(struct lb_pool *p)
 /* ------------------------------------------------------------------ open and close */
 
 /*
- * Is what the catalog says of the volume neither what was nor what will be, for the commit under way makes it or
- * changes whose its blocks are? One that is in memory is told when the commit is published; one that comes later has
+ * Is what the catalog says of the volume neither what was nor what will be, for the commit under way changes whose its
+ * blocks are? One that is in memory is told when the commit is published; one that comes later has
  * to wait.
  */
 static bool vol_in_transit(struct lb_pool *p, u64 id)
@@ -189,8 +191,6 @@ static bool vol_in_transit(struct lb_pool *p, u64 id)
 	const struct lb_moved *m;
 
 	port_mutex_assert_held(&p->catalog.mutex);
-	if (p->cut_made == id)
-		return true;
 	lb_list_for_each_entry(m, &p->moved, link)
 		if (m->vol == id)
 			return true;
@@ -435,6 +435,22 @@ u64 lb_vol_change_slack(struct lb_vol *v)
 	return lb_map_merge_worst(1ULL << 40, worst_level(v), 1) + 1;
 }
 
+/* The next commit has to do with it. pool->lock held. */
+static void vol_put_on_dirty(struct lb_vol *v)
+{
+	struct lb_pool *p = v->pool;
+
+	if (v->on_dirty)
+		return;
+	if (lb_list_empty(&p->dirty)) {
+		/* So that the host sets its clock for the commit. */
+		p->first_dirty_ns = port_now_ns();
+		lb_pool_kick(p, LB_KICK_COMMIT);
+	}
+	WRITE_ONCE(v->on_dirty, true);
+	lb_list_add_tail(&v->dirty_link, &p->dirty);
+}
+
 void lb_vol_note_dirty(struct lb_vol *v)
 {
 	struct lb_pool *p = v->pool;
@@ -443,15 +459,7 @@ void lb_vol_note_dirty(struct lb_vol *v)
 	if (READ_ONCE(v->on_dirty) && lb_vol_active(v)->gen)
 		return;
 	flags = port_spin_lock(&p->lock);
-	if (!v->on_dirty) {
-		if (lb_list_empty(&p->dirty)) {
-			/* So that the host sets its clock for the commit. */
-			p->first_dirty_ns = port_now_ns();
-			lb_pool_kick(p, LB_KICK_COMMIT);
-		}
-		WRITE_ONCE(v->on_dirty, true);
-		lb_list_add_tail(&v->dirty_link, &p->dirty);
-	}
+	vol_put_on_dirty(v);
 	if (!lb_vol_active(v)->gen)
 		lb_vol_active(v)->gen = p->active_gen;
 	port_spin_unlock(&p->lock, flags);
@@ -485,19 +493,6 @@ bool lb_vol_insert(struct lb_vol *v, u64 lblk, u64 count, u64 pblk, bool dirty, 
 
 /* ------------------------------------------------------------------ cuts */
 
-/* The next commit has to do with it, though it may have no entry of its own. */
-static void vol_seal_too(struct lb_vol *v)
-{
-	struct lb_pool *p = v->pool;
-	unsigned long flags = port_spin_lock(&p->lock);
-
-	if (!v->on_dirty) {
-		WRITE_ONCE(v->on_dirty, true);
-		lb_list_add_tail(&v->dirty_link, &p->dirty);
-	}
-	port_spin_unlock(&p->lock, flags);
-}
-
 void lb_vol_cut(struct lb_vol *v, struct lb_vol *snap, u64 gen)
 {
 	struct lb_memtable *mt = lb_vol_active(snap);
@@ -526,10 +521,13 @@ void lb_vol_cut(struct lb_vol *v, struct lb_vol *snap, u64 gen)
 	WRITE_ONCE(v->change_seq, v->change_seq + 1);
 	memset(v->clusters, 0, sizeof(v->clusters));
 	lb_view_unlock(v, flags);
+	/* They are sealed with what is below them, though they may have no entries of their own. */
+	flags = port_spin_lock(&v->pool->lock);
 	if (v->n_below)
-		vol_seal_too(v);
+		vol_put_on_dirty(v);
 	if (snap->n_below || snap->above)
-		vol_seal_too(snap);
+		vol_put_on_dirty(snap);
+	port_spin_unlock(&v->pool->lock, flags);
 }
 
 void lb_vol_let_go(struct lb_vol *v)
