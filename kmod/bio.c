@@ -16,39 +16,20 @@
 #include "compat.h"
 #include "trace.h"
 
-#define LBK_MIN_IOS	64
 #define LBK_MIN_JOBS	16
 #define LBK_MIN_PAGES	4
 #define LBK_MIN_CLONES	64
 
-static struct kmem_cache *lbk_io_cache;
 static struct kmem_cache *lbk_job_cache;
 
 /* ------------------------------------------------------------------ parts in flight */
-
-struct lbk_io *lbk_io_alloc(struct lbk_disk *disk, gfp_t gfp)
-{
-	struct lbk_io *io = mempool_alloc(&disk->pool->ios, gfp);
-
-	if (io) {
-		io->disk = disk;
-		io->write = false;
-		io->fua = false;
-	}
-	return io;
-}
-
-void lbk_io_free(struct lbk_io *io)
-{
-	mempool_free(io, &io->disk->pool->ios);
-}
 
 void lbk_io_release(struct lbk_io *io)
 {
 	if (io->sectors)
 		compat_end_io_acct(io->disk->gd->part0, io->op, io->sectors, io->start);
-	if (unlikely(io->fua))
-		io->bio->bi_opf |= REQ_FUA;
+	if (unlikely(io->withheld))
+		io->bio->bi_opf |= io->withheld;
 	lbk_io_free(io);
 }
 
@@ -75,7 +56,7 @@ static void lbk_io_end(struct bio *bio)
 	if (io->write)
 		lb_write_end(&io->w, blk_status_to_errno(bio->bi_status));
 	lb_io_leave(disk->vol, io->gate);
-	if (unlikely(io->fua && !bio->bi_status)) {
+	if (unlikely(io->withheld && !bio->bi_status)) {
 		lbk_wait_begin(disk);
 		percpu_ref_put(&disk->inflight);
 		lbk_flush_io(io);
@@ -98,8 +79,8 @@ void lbk_io_dispatch(struct lbk_io *io, struct bio *part, sector_t sector)
 	io->op = bio_op(part);
 	if (io->sectors)
 		compat_start_io_acct(disk->gd->part0, io->op, io->sectors, io->start);
-	if (unlikely(io->fua))
-		part->bi_opf &= ~REQ_FUA;
+	if (unlikely(io->withheld))
+		part->bi_opf &= ~io->withheld;
 	part->bi_end_io = lbk_io_end;
 	part->bi_private = io;
 	bio_set_dev(part, disk->below);
@@ -227,6 +208,25 @@ static int lbk_rmw_step(struct lbk_io *io, struct bio *bio, unsigned int skip, u
 	return LBK_MORE;
 }
 
+/*
+ * May data that come with a flush be written now? New blocks are nobody's to see until a journal record names them, and that record's write begins with
+ * a flush: one of all that had been acknowledged when the data came. Where the old content is overwritten, only if there is nothing to flush but the
+ * device's own cache, which the device does in the right order.
+ */
+static bool lbk_flush_can_follow(const struct lbk_io *io, const struct bio *bio)
+{
+	return (!io->w.in_place && (bio->bi_opf & REQ_FUA)) || !lb_flush_needed(io->disk->vol);
+}
+
+static blk_opf_t lbk_withhold(const struct lbk_io *io, const struct bio *part)
+{
+	if (!(part->bi_opf & REQ_FUA))
+		return 0;
+	if (!io->w.in_place)
+		return part->bi_opf & (REQ_FUA | REQ_PREFLUSH);
+	return io->w.unjournaled ? REQ_FUA : 0;
+}
+
 static int lbk_write_step(struct lbk_io *io, struct bio *bio, struct lbk_job *job)
 {
 	unsigned int flags = job ? 0 : LB_NOWAIT, left = bio_sectors(bio), sectors, skip;
@@ -250,13 +250,13 @@ static int lbk_write_step(struct lbk_io *io, struct bio *bio, struct lbk_job *jo
 			goto again;	/* the lock must not be held while it is queued: see pool.h */
 		return lbk_rmw_step(io, bio, skip, sectors);
 	}
-	if (unlikely((bio->bi_opf & REQ_PREFLUSH) && sectors != left))
+	if (unlikely((bio->bi_opf & REQ_PREFLUSH) && (sectors != left || !lbk_flush_can_follow(io, bio))))
 		goto again;
 	part = lbk_part(disk, bio, sectors, job);
 	if (unlikely(!part))
 		goto again;
 	io->write = true;
-	io->fua = (part->bi_opf & REQ_FUA) && (!io->w.in_place || io->w.unjournaled);
+	io->withheld = lbk_withhold(io, part);
 	return lbk_send(io, bio, part, sectors == left, io->w.pblk * LBK_BLOCK_SECTORS + skip);
 again:
 	lb_write_end(&io->w, -EAGAIN);
@@ -415,7 +415,7 @@ int lbk_bio_pools_init(struct lbk_pool *pool)
 {
 	int err;
 
-	err = mempool_init_slab_pool(&pool->ios, LBK_MIN_IOS, lbk_io_cache);
+	err = lbk_ios_reserve(&pool->ios);
 	if (!err)
 		err = mempool_init_slab_pool(&pool->jobs, LBK_MIN_JOBS, lbk_job_cache);
 	if (!err)
@@ -441,19 +441,19 @@ void lbk_bio_pools_exit(struct lbk_pool *pool)
 
 int lbk_bio_init(void)
 {
-	lbk_io_cache = KMEM_CACHE(lbk_io, 0);
-	if (!lbk_io_cache)
-		return -ENOMEM;
+	int err = lbk_ios_init();
+
+	if (err)
+		return err;
 	lbk_job_cache = KMEM_CACHE(lbk_job, 0);
-	if (!lbk_job_cache) {
-		kmem_cache_destroy(lbk_io_cache);
-		return -ENOMEM;
-	}
-	return 0;
+	if (lbk_job_cache)
+		return 0;
+	lbk_ios_exit();
+	return -ENOMEM;
 }
 
 void lbk_bio_exit(void)
 {
 	kmem_cache_destroy(lbk_job_cache);
-	kmem_cache_destroy(lbk_io_cache);
+	lbk_ios_exit();
 }

@@ -2,6 +2,7 @@
 /*
  * The way of a bio.
  *
+ *   bio_io.c      where the parts in flight come from
  *   bio.c         from submit_bio to the pool device and back, as long as nothing has to sleep
  *   bio_slow.c    in a worker: metadata reads, block locks, parts of blocks (read-modify-write)
  *   bio_flush.c   flushes, and FUA on blocks whose mapping is not durable yet
@@ -25,14 +26,17 @@
 struct lbk_io {
 	struct lbk_disk *disk;
 	struct bio *bio;		/* the part */
-	bio_end_io_t *end_io;		/* its own */
+	union {
+		bio_end_io_t *end_io;	/* its own */
+		struct lbk_io *next;	/* while it is not in use: bio_io.c */
+	};
 	void *private;
 	unsigned long start;		/* jiffies */
 	unsigned int sectors;
 	int gate;
 	enum req_op op;
 	bool write;			/* w is valid */
-	bool fua;			/* to be flushed by the engine before it is acknowledged */
+	blk_opf_t withheld;		/* REQ_FUA, REQ_PREFLUSH: a flush by the engine before it is acknowledged stands for them */
 	struct lb_write w;
 	struct work_struct work;	/* of the flush */
 };
@@ -71,6 +75,13 @@ static inline bool lbk_beyond(struct lbk_disk *disk, struct bio *bio)
 	return bio_end_sector(bio) > lb_vol_blocks(disk->vol) * LBK_BLOCK_SECTORS;
 }
 
+/* bio_io.c */
+struct lbk_io *lbk_io_alloc(struct lbk_disk *disk, gfp_t gfp);
+void lbk_io_free(struct lbk_io *io);
+int lbk_ios_reserve(mempool_t *reserve);		/* a pool's own; mempool_exit() it */
+int lbk_ios_init(void);
+void lbk_ios_exit(void);
+
 /* bio.c */
 void lbk_submit_bio(struct bio *bio);
 /* Read or write; does not sleep but for memory. A job that the bio has already (or NULL) is consumed: never wait for a second one. */
@@ -79,8 +90,6 @@ void lbk_bio_issue(struct lbk_disk *disk, struct bio *bio, struct lbk_job *job);
 void lbk_bio_stuck(struct lbk_disk *disk, struct bio *bio, int ret, struct lbk_job *job);
 void lbk_bio_end(struct bio *bio, int error);
 int lbk_io_step(struct lbk_disk *disk, struct bio *bio, struct lbk_job *job);	/* job NULL: do not sleep */
-struct lbk_io *lbk_io_alloc(struct lbk_disk *disk, gfp_t gfp);
-void lbk_io_free(struct lbk_io *io);
 void lbk_io_dispatch(struct lbk_io *io, struct bio *part, sector_t sector);
 void lbk_io_release(struct lbk_io *io);			/* account for it and free it */
 /* Back to its owner. bio_endio() has run on the part once already, with lbk_io_end(); this is the second time. */

@@ -4,8 +4,8 @@
  *
  * When the volume has mappings that are not durable, a flush is a journal write (lb_flush(), which sleeps): it runs on the pool's
  * flush_wq, one work per bio, and the engine lets concurrent ones share a write. Otherwise it is passed on to the pool device.
- * Data that come with a flush wait for it, then go their usual way; a FUA write of a block whose mapping is not durable is written
- * without FUA, then flushed by the engine, then acknowledged.
+ * A FUA write of a block whose mapping is not durable is written without FUA, then flushed by the engine, then acknowledged. Data that
+ * come with a flush wait for it, then go their usual way; but FUA data in new blocks need not wait, for the flush at their end does for both.
  *
  * Nothing here is in flight while it waits for the engine: a flush can wait for a commit, and a commit can be a snapshot's that
  * waits for what is in flight.
@@ -66,13 +66,11 @@ static void lbk_flush_queue(struct lbk_disk *disk, struct bio *bio)
 		lbk_job_queue(lbk_job_alloc(disk, bio), disk->pool->flush_wq, lbk_flush_work);
 }
 
-/* Nothing of the volume's is volatile but in the device's own cache: the flush is the device's affair. */
+/* Nothing of the volume's is volatile but in the device's own cache: a flush without data is the device's affair. */
 static int lbk_flush_down(struct lbk_disk *disk, struct bio *bio)
 {
 	struct lbk_io *io;
 
-	if (bio_sectors(bio))
-		return lbk_io_step(disk, bio, NULL);
 	if (bio_flagged(bio, BIO_CHAIN))
 		return -EAGAIN;
 	io = lbk_io_alloc(disk, bio->bi_opf & REQ_NOWAIT ? GFP_NOWAIT | __GFP_NOWARN : GFP_NOIO);
@@ -98,7 +96,9 @@ void lbk_bio_flush(struct lbk_disk *disk, struct bio *bio)
 		lbk_bio_end(bio, -EIO);
 		return;
 	}
-	if (!lb_flush_needed(vol))
+	if (bio_sectors(bio))
+		ret = lbk_io_step(disk, bio, NULL);
+	else if (!lb_flush_needed(vol))
 		ret = lbk_flush_down(disk, bio);
 	if (ret == LBK_GONE)
 		return;

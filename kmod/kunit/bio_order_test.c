@@ -135,6 +135,35 @@ static void preflush_with_data_flushes_first(struct kunit *test)
 	bl_verify(l);
 }
 
+/* A file system's journal: blocks, then the commit block, which must not be found without them. */
+static void flush_with_new_fua_data_is_one_record(struct kunit *test)
+{
+	struct biolab *l = test->priv;
+	int data, record;
+
+	bl_write(l, 0, 64, 1, 0);
+	memdisk_log_clear(l->md);
+	bl_write(l, 64, 8, 2, REQ_PREFLUSH | REQ_FUA);
+	KUNIT_EXPECT_EQ(test, memdisk_logged(l->md, META_WRITE), 1);
+	data = memdisk_log_find(l->md, DATA_WRITE, 0);
+	KUNIT_EXPECT_FALSE(test, opf_of(l, data) & (REQ_FUA | REQ_PREFLUSH));
+	record = memdisk_log_find(l->md, META_WRITE, data);
+	KUNIT_EXPECT_TRUE(test, opf_of(l, record) & REQ_PREFLUSH);
+	KUNIT_EXPECT_TRUE(test, opf_of(l, record) & REQ_FUA);
+	bl_power_cut(l);
+	bl_verify(l);
+
+	/* Into blocks that are there already the data go after the flush. */
+	bl_write(l, 256, 8, 3, 0);
+	memdisk_log_clear(l->md);
+	bl_write(l, 64, 8, 4, REQ_PREFLUSH | REQ_FUA);
+	record = memdisk_log_find(l->md, META_WRITE, 0);
+	KUNIT_EXPECT_GE(test, record, 0);
+	KUNIT_EXPECT_GT(test, memdisk_log_find(l->md, DATA_WRITE, 0), record);
+	bl_power_cut(l);
+	bl_verify(l);
+}
+
 static void fua_unmap_is_durable(struct kunit *test)
 {
 	struct biolab *l = test->priv;
@@ -363,6 +392,7 @@ static struct kunit_case order_cases[] = {
 	KUNIT_CASE(fua_of_a_new_block_is_durable),
 	KUNIT_CASE(fua_of_an_owned_block_is_passed_on),
 	KUNIT_CASE(preflush_with_data_flushes_first),
+	KUNIT_CASE(flush_with_new_fua_data_is_one_record),
 	KUNIT_CASE(fua_unmap_is_durable),
 	KUNIT_CASE(power_cuts_at_random),
 	KUNIT_CASE(a_snapshot_is_durable),
