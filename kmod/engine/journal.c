@@ -7,8 +7,8 @@
  * older entry never follows a newer one). Before them come the requests' records: a volume can be found, opened and
  * written to before the record that makes it is durable. A snapshot of a writable volume is a request's record too: before it, in
  * the same batch, go the entries of the volume that the snapshot has taken over and that are in no journal yet, so that it is there whole or not at all. The first record carries PREFLUSH, so the data that the entries
- * name is durable before any of them; every record carries FUA; replay believes a record only when all before it are
- * intact.
+ * name is durable before any of them, unless the batch is of requests that have nothing to do with data; every record carries FUA; replay believes a
+ * record only when all before it are intact.
  *
  * Positions count blocks without wrapping (vpos); the ring's block is vpos modulo its size. A batch's place is reserved in one hold of pool->lock,
  * the same lock under which the seal takes its mark: no entry of a later generation lies before the mark. When the ring has no
@@ -287,10 +287,10 @@ static bool batch_place(struct lb_pool *p, struct lb_batch *b)
 	return ok;
 }
 
-static int batch_write(struct lb_pool *p, struct lb_batch *b)
+/* flags: of the first record's write. */
+static int batch_write(struct lb_pool *p, struct lb_batch *b, unsigned int flags)
 {
 	struct lb_journal *j = &p->journal;
-	unsigned int flags = PORT_PREFLUSH | PORT_FUA;
 	struct lb_record *r;
 	u64 seq = j->head.seq;
 	u32 prev = j->head.prev;
@@ -360,6 +360,22 @@ static void batch_finish(struct lb_pool *p, struct lb_list *vols, struct lb_list
 	port_spin_unlock(&p->lock, flags);
 }
 
+/*
+ * Must what has been written be durable first? Not for requests alone, for what was durable before needs nothing; but for whoever asks for a flush,
+ * and for a snapshot, which is to hold what its volume held.
+ */
+static bool batch_flushes(const struct lb_list *vols, const struct lb_list *txs)
+{
+	const struct lb_journal_tx *tx;
+
+	if (!lb_list_empty(vols))
+		return true;
+	lb_list_for_each_entry(tx, txs, link)
+		if (tx->cut_snap)
+			return true;
+	return false;
+}
+
 static int batch_run(struct lb_pool *p, struct lb_batch *b, struct lb_list *vols, struct lb_list *txs)
 {
 	int err = collect_all(b, vols, txs);
@@ -370,7 +386,7 @@ static int batch_run(struct lb_pool *p, struct lb_batch *b, struct lb_list *vols
 	else if (!err && lb_list_empty(&b->records))
 		err = port_flush(p->dev);
 	else if (!err)
-		err = batch_write(p, b);
+		err = batch_write(p, b, batch_flushes(vols, txs) ? PORT_PREFLUSH | PORT_FUA : PORT_FUA);
 	if (err)
 		lb_pool_fail(p, err, "writing the journal");
 	return err;
