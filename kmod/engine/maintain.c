@@ -15,6 +15,9 @@
  */
 #include "pool_priv.h"
 
+/* Deletions within this time share the commits that their work takes. Whoever finds no space does not wait for it (lb_request_room). */
+#define MAINTAIN_DELAY_NS	(2000ULL * 1000 * 1000)
+
 int lb_hidden_add(struct lb_pool *p, u64 id)
 {
 	struct lb_hidden *h = port_alloc(sizeof(*h), PORT_WAIT);
@@ -25,7 +28,7 @@ int lb_hidden_add(struct lb_pool *p, u64 id)
 	lb_list_add_tail(&h->link, &p->hidden);
 	p->hidden_count++;
 	if (!p->maintain_due_ns)
-		WRITE_ONCE(p->maintain_due_ns, port_now_ns() + 500000000ULL);
+		WRITE_ONCE(p->maintain_due_ns, port_now_ns() + MAINTAIN_DELAY_NS);
 	WRITE_ONCE(p->maintenance, true);
 	return 0;
 }
