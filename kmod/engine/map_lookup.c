@@ -30,10 +30,28 @@ static int descend(struct lb_cache *c, u64 lblk, u8 level, unsigned int flags, s
 	return 0;
 }
 
-static int leaf_extent(const struct lb_node *leaf, u64 lblk, struct lb_extent_cpu *e)
+/* i: the first extent that ends behind lblk. */
+static void leaf_near(const struct lb_node *leaf, unsigned int i, u64 lblk, struct lb_near *near)
+{
+	unsigned int at = i ? i - 1 : 0, end = min_t(unsigned int, i + 2, lb_node_count(leaf));
+
+	for (; at < end; at++) {
+		struct lb_extent_cpu x = lb_extent_decode(&leaf->extents[at]);
+		u64 pblk = x.birth > near->birth ? lb_near_place(x.lblk, x.count, x.pblk, lblk) : 0;
+
+		if (pblk) {
+			near->pblk = pblk;
+			return;
+		}
+	}
+}
+
+static int leaf_extent(const struct lb_node *leaf, u64 lblk, struct lb_extent_cpu *e, struct lb_near *near)
 {
 	unsigned int i = lb_node_find_extent(leaf, lblk);
 
+	if (near)
+		leaf_near(leaf, i, lblk, near);
 	if (i >= lb_node_count(leaf))
 		return -ENOENT;
 	*e = lb_extent_decode(&leaf->extents[i]);
@@ -41,7 +59,7 @@ static int leaf_extent(const struct lb_node *leaf, u64 lblk, struct lb_extent_cp
 }
 
 /* As find_in_leaf(), as far as memory goes: else -EAGAIN. */
-static int peek_in_leaf(struct lb_cache *c, const struct lb_ref *root, u64 lblk, u64 *hi, struct lb_extent_cpu *e)
+static int peek_in_leaf(struct lb_cache *c, const struct lb_ref *root, u64 lblk, u64 *hi, struct lb_extent_cpu *e, struct lb_near *near)
 {
 	const struct lb_node *n;
 	struct lb_ref ref;
@@ -57,20 +75,21 @@ static int peek_in_leaf(struct lb_cache *c, const struct lb_ref *root, u64 lblk,
 		ref = lb_node_child(n, LB_TREE_MAP, i);
 		n = lb_cache_peek(c, &ref, LB_TREE_MAP);
 	}
-	err = n ? leaf_extent(n, lblk, e) : -EAGAIN;
+	err = n ? leaf_extent(n, lblk, e, near) : -EAGAIN;
 	port_rcu_leave();
 	return err;
 }
 
 /*
  * The first extent that ends behind lblk in the leaf for lblk: 0; -ENOENT if that leaf has none. *hi: where the leaf's
- * range ends.
+ * range ends. near: may be NULL.
  */
-static int find_in_leaf(struct lb_cache *c, const struct lb_ref *root, u64 lblk, unsigned int flags, u64 *hi, struct lb_extent_cpu *e)
+static int find_in_leaf(struct lb_cache *c, const struct lb_ref *root, u64 lblk, unsigned int flags, u64 *hi, struct lb_extent_cpu *e,
+			struct lb_near *near)
 {
 	struct lb_ref ref = *root;
 	struct lb_cnode *cn;
-	int err = peek_in_leaf(c, root, lblk, hi, e);
+	int err = peek_in_leaf(c, root, lblk, hi, e, near);
 
 	if (err != -EAGAIN || (flags & LB_NOWAIT))
 		return err;
@@ -80,7 +99,7 @@ static int find_in_leaf(struct lb_cache *c, const struct lb_ref *root, u64 lblk,
 		err = lb_cache_get(c, &ref, LB_TREE_MAP, flags, &cn);
 	if (err)
 		return err;
-	err = leaf_extent(cn->node, lblk, e);
+	err = leaf_extent(cn->node, lblk, e, near);
 	lb_cache_put(c, cn);
 	return err;
 }
@@ -90,14 +109,15 @@ static void set_hole(struct lb_extent_cpu *e, u64 lblk, u64 end)
 	*e = (struct lb_extent_cpu){ .lblk = lblk, .count = end - lblk, .pblk = LB_PBLK_HOLE };
 }
 
-int lb_map_lookup(struct lb_cache *c, const struct lb_ref *root, u64 lblk, u64 count, unsigned int flags, struct lb_extent_cpu *e)
+int lb_map_lookup_near(struct lb_cache *c, const struct lb_ref *root, u64 lblk, u64 count, unsigned int flags, struct lb_extent_cpu *e,
+		       struct lb_near *near)
 {
 	u64 end = lblk + count, at = lblk, hi;
 	struct lb_extent_cpu x;
 	u64 skip;
 
 	while (root->addr && at < end) {
-		int err = find_in_leaf(c, root, at, flags, &hi, &x);
+		int err = find_in_leaf(c, root, at, flags, &hi, &x, at == lblk ? near : NULL);
 
 		if (err == -EAGAIN && at > lblk) {
 			end = at;	/* a hole so far, and what comes next is not in memory */
@@ -121,6 +141,11 @@ int lb_map_lookup(struct lb_cache *c, const struct lb_ref *root, u64 lblk, u64 c
 	return 0;
 }
 
+int lb_map_lookup(struct lb_cache *c, const struct lb_ref *root, u64 lblk, u64 count, unsigned int flags, struct lb_extent_cpu *e)
+{
+	return lb_map_lookup_near(c, root, lblk, count, flags, e, NULL);
+}
+
 int lb_map_next(struct lb_cache *c, const struct lb_ref *root, u64 lblk, struct lb_extent_cpu *e)
 {
 	u64 hi = ~0ULL;
@@ -129,7 +154,7 @@ int lb_map_next(struct lb_cache *c, const struct lb_ref *root, u64 lblk, struct 
 	if (!root->addr)
 		return -ENOENT;
 	for (;;) {
-		err = find_in_leaf(c, root, lblk, 0, &hi, e);
+		err = find_in_leaf(c, root, lblk, 0, &hi, e, NULL);
 		if (err != -ENOENT || hi == ~0ULL)
 			return err;
 		if (hi <= lblk)		/* bounds that run backwards */

@@ -52,7 +52,7 @@ static void mem_links(struct lb_memtable *mt, u64 lblk, struct lb_mem_node **lin
 	*before = prev;
 }
 
-struct lb_mem_node *lb_mem_find(const struct lb_memtable *mt, u64 lblk)
+struct lb_mem_node *lb_mem_find(const struct lb_memtable *mt, u64 lblk, struct lb_mem_node **before)
 {
 	struct lb_mem_node *const *at = mt->head;
 	struct lb_mem_node *prev = NULL, *n;
@@ -67,6 +67,7 @@ struct lb_mem_node *lb_mem_find(const struct lb_memtable *mt, u64 lblk)
 			at = prev->next;
 		}
 	}
+	*before = prev;
 	if (prev && READ_ONCE(prev->lblk) + READ_ONCE(prev->count) > lblk)
 		return prev;
 	return n;

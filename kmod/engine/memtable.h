@@ -52,8 +52,8 @@ void lb_mem_node_free(struct lb_mem_node *n);			/* any context */
  * False when a dropped run could not be recorded for want of a third node: those blocks stay handed out until the pool is opened again.
  */
 bool lb_mem_insert(struct lb_memtable *mt, u64 lblk, u64 count, u64 pblk, bool dirty, struct lb_mem_node *nodes[LB_MEM_NODES]);
-/* The first entry that ends behind lblk, or NULL. */
-struct lb_mem_node *lb_mem_find(const struct lb_memtable *mt, u64 lblk);
+/* The first entry that ends behind lblk, or NULL. *before: the last one that begins at lblk or before it, or NULL. */
+struct lb_mem_node *lb_mem_find(const struct lb_memtable *mt, u64 lblk, struct lb_mem_node **before);
 static inline struct lb_mem_node *lb_mem_first(const struct lb_memtable *mt) { return mt->head[0]; }
 static inline bool lb_mem_empty(const struct lb_memtable *mt) { return !mt->entries && !mt->dropped; }
 /* Take an entry off the dirty list: it is on its way to the journal. */

@@ -83,7 +83,7 @@ struct lb_vol {
 	s64 owned;			/* committed */
 	u64 inflight_blocks;		/* handed out, not yet inserted */
 	bool journal_busy;		/* entries of it are in a journal write under way */
-	/* where the last writes went: logical 64 KiB cluster -> physical one */
+	/* where the last writes went, which no look-up finds yet: logical cluster -> physical one */
 	struct { u64 lcluster, pcluster; } clusters[LB_CLUSTER_SLOTS];
 	u64 next_lblk, next_pblk;	/* a sequential writer goes on here */
 	/* control record mirrored */
@@ -286,7 +286,10 @@ struct lb_look {
 	u64 count, pblk, birth;
 	bool owned, dirty;
 	bool in_memtable;		/* else no memtable has anything for these blocks */
+	u64 near;			/* with LB_LOOK_NEAR: where lblk would lie beside what the volume owns of its cluster; 0: not known */
 };
+#define LB_LOOK_NEAR	4u		/* with the flags of engine.h */
+/* The first run of [lblk, lblk + count); errors as of lb_read_map(). */
 int lb_vol_look(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struct lb_look *look);
 
 /* A volume's size: so that size and position always fit, doubled too. */

@@ -20,6 +20,9 @@
 
 struct lb_space;
 
+/* Data is handed out with 64 KiB in mind: so many blocks, aligned to it. */
+#define LB_CLUSTER_BLOCKS	16u
+
 struct lb_space_root {			/* goes into the superblock */
 	struct lb_ref root;
 	u32 depth;
@@ -41,6 +44,11 @@ void lb_space_close(struct lb_space *s);
  */
 #define LB_SPACE_OFFSET(n)	((unsigned int)(n) << 8)
 int lb_space_alloc(struct lb_space *s, u64 want, u64 hint, unsigned int flags, u64 *pblk, u64 *got);
+/*
+ * The same for one who has charged for nothing: at most what is neither charged nor reserved, less `slack` blocks, which are charged in the same
+ * step. -ENOSPC also when that leaves none; nothing is charged on an error.
+ */
+int lb_space_alloc_charged(struct lb_space *s, u64 want, u64 hint, u64 slack, unsigned int flags, u64 *pblk, u64 *got);
 /*
  * lb_space_alloc() with LB_NOWAIT goes on with what is in memory while that is scarce, and notes it; this loads a few bitmaps ahead when it was noted (else it costs nothing). To be
  * called now and then where sleeping is fine; the sleeping lb_space_alloc(), commit_begin and reclaim do it themselves.

@@ -25,6 +25,8 @@ struct pick {
 struct data_want {
 	u64 blocks, hint;
 	unsigned int flags;	/* of lb_space_alloc() */
+	bool charge;		/* keep off what is charged and reserved, and charge `slack` */
+	u64 slack;
 	bool load_roomy;	/* load a region rather than use up the fragments of loaded ones */
 };
 
@@ -137,15 +139,28 @@ static void data_take(struct lb_space *s, struct pick *p, const struct data_want
 		WRITE_ONCE(s->want_preload, true);
 }
 
-static enum pick_result data_try(struct lb_space *s, const struct data_want *want, struct pick *p, u64 *pblk, u64 *got)
+/* Cuts the wish to what may be had beside the slack; false: nothing. */
+static bool data_fits(struct lb_space *s, struct data_want *want)
+{
+	u64 taken = s->charged + s->reserve + want->slack;
+
+	if (!want->charge)
+		return true;
+	want->blocks = min_t(u64, want->blocks, s->free > taken ? s->free - taken : 0);
+	return want->blocks != 0;
+}
+
+static enum pick_result data_try(struct lb_space *s, struct data_want *want, struct pick *p, u64 *pblk, u64 *got)
 {
 	unsigned long flags = port_spin_lock(&s->lock);
-	enum pick_result res = data_pick(s, want, p);
+	enum pick_result res = data_fits(s, want) ? data_pick(s, want, p) : PICK_NONE;
 
-	if (res == PICK_FOUND)
+	if (res == PICK_FOUND) {
 		data_take(s, p, want, pblk, got);
-	else if (res == PICK_LOAD)
+		s->charged += want->slack;
+	} else if (res == PICK_LOAD) {
 		WRITE_ONCE(s->want_preload, true);
+	}
 	port_spin_unlock(&s->lock, flags);
 	return res;
 }
@@ -164,7 +179,7 @@ static void data_extend_nowait(struct lb_space *s)
 		lb_region_load_virgin(s, p.region);
 }
 
-static int data_alloc_nowait(struct lb_space *s, const struct data_want *want, u64 *pblk, u64 *got)
+static int data_alloc_nowait(struct lb_space *s, struct data_want *want, u64 *pblk, u64 *got)
 {
 	enum pick_result res;
 	struct pick p;
@@ -177,22 +192,21 @@ static int data_alloc_nowait(struct lb_space *s, const struct data_want *want, u
 	return res == PICK_LOAD ? -EAGAIN : -ENOSPC;
 }
 
-int lb_space_alloc(struct lb_space *s, u64 want, u64 hint, unsigned int flags, u64 *pblk, u64 *got)
+static int data_alloc(struct lb_space *s, struct data_want *want, u64 *pblk, u64 *got)
 {
-	struct data_want w = { .blocks = want, .hint = hint, .flags = flags };
 	unsigned int loads = 0;
 	struct pick p;
 	int err;
 
-	if (!want)
+	if (!want->blocks)
 		return -EINVAL;
-	if (flags & LB_NOWAIT)
-		return data_alloc_nowait(s, &w, pblk, got);
+	if (want->flags & LB_NOWAIT)
+		return data_alloc_nowait(s, want, pblk, got);
 	lb_space_preload(s);
 	for (;;) {
 		/* Two loads are enough in search of clusters: where free space is all fragments, more would not help. */
-		w.load_roomy = loads < 2;
-		switch (data_try(s, &w, &p, pblk, got)) {
+		want->load_roomy = loads < 2;
+		switch (data_try(s, want, &p, pblk, got)) {
 		case PICK_FOUND:
 			return 0;
 		case PICK_LOAD:
@@ -205,6 +219,20 @@ int lb_space_alloc(struct lb_space *s, u64 want, u64 hint, unsigned int flags, u
 		if (err == -ENOMEM)
 			return err;	/* any other error has made the region bad: it is not picked again */
 	}
+}
+
+int lb_space_alloc(struct lb_space *s, u64 want, u64 hint, unsigned int flags, u64 *pblk, u64 *got)
+{
+	struct data_want w = { .blocks = want, .hint = hint, .flags = flags };
+
+	return data_alloc(s, &w, pblk, got);
+}
+
+int lb_space_alloc_charged(struct lb_space *s, u64 want, u64 hint, u64 slack, unsigned int flags, u64 *pblk, u64 *got)
+{
+	struct data_want w = { .blocks = want, .hint = hint, .flags = flags, .charge = true, .slack = slack };
+
+	return data_alloc(s, &w, pblk, got);
 }
 
 void lb_space_preload(struct lb_space *s)

@@ -34,7 +34,6 @@
 /* ------------------------------------------------------------------ one loaded region */
 
 #define LB_BITS_WORDS		(LB_REGION_BLOCKS / 64u)		/* 506 */
-#define LB_CLUSTER_BLOCKS	16u
 #define LB_BITS_CLUSTERS	(LB_REGION_BLOCKS / LB_CLUSTER_BLOCKS)	/* 2024 */
 lb_static_assert(LB_BITS_WORDS * 64u == LB_REGION_BLOCKS && LB_BITS_CLUSTERS * LB_CLUSTER_BLOCKS == LB_REGION_BLOCKS);
 

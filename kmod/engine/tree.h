@@ -20,6 +20,24 @@
  * without another read under LB_NOWAIT. root.addr 0: all hole. flags LB_NOWAIT (-EAGAIN).
  */
 int lb_map_lookup(struct lb_cache *c, const struct lb_ref *root, u64 lblk, u64 count, unsigned int flags, struct lb_extent_cpu *e);
+/*
+ * The same, and where lblk would best lie: beside a neighbour of the same logical cluster that is born after near->birth, at the same distance;
+ * near->pblk stays as it was when there is none in lblk's leaf.
+ */
+struct lb_near {
+	u64 birth, pblk;
+};
+int lb_map_lookup_near(struct lb_cache *c, const struct lb_ref *root, u64 lblk, u64 count, unsigned int flags, struct lb_extent_cpu *e,
+		       struct lb_near *near);
+/* Where lblk would lie beside blocks [from, from + count) at pblk: 0 if they are of other clusters. */
+static inline u64 lb_near_place(u64 from, u64 count, u64 pblk, u64 lblk)
+{
+	u64 cluster = lblk / LB_CLUSTER_BLOCKS;
+
+	if (from > lblk)
+		return from / LB_CLUSTER_BLOCKS == cluster && pblk > from - lblk ? pblk - (from - lblk) : 0;
+	return (from + count - 1) / LB_CLUSTER_BLOCKS == cluster ? pblk + (lblk - from) : 0;
+}
 /* The first extent that ends behind lblk (whole, not clipped): 0, or -ENOENT at the end. Sleeps. */
 int lb_map_next(struct lb_cache *c, const struct lb_ref *root, u64 lblk, struct lb_extent_cpu *e);
 /* Is the very node `addr` of this level the one that a look-up of `key` passes in this tree? 1, 0, -errno. Sleeps. */

@@ -292,15 +292,28 @@ void lb_io_leave(struct lb_vol *v, int idx)
 
 /* ------------------------------------------------------------------ look-ups */
 
-/* True when the memtable has the answer; else *count is cut to where it next has something. */
-static bool look_memtable(const struct lb_memtable *mt, u64 lblk, u64 *count, struct lb_look *look)
+static u64 mem_near(const struct lb_mem_node *n, u64 lblk)
 {
-	const struct lb_mem_node *n;
+	u64 pblk = READ_ONCE(n->pblk);
+
+	return pblk == LB_PBLK_HOLE ? 0 : lb_near_place(READ_ONCE(n->lblk), READ_ONCE(n->count), pblk, lblk);
+}
+
+/* True when the memtable has the answer; else *count is cut to where it next has something. near: may be NULL. */
+static bool look_memtable(const struct lb_memtable *mt, u64 lblk, u64 *count, struct lb_look *look, struct lb_near *near)
+{
+	struct lb_mem_node *n, *before;
 	u64 from, pblk;
 
 	if (!READ_ONCE(mt->entries))
 		return false;
-	n = lb_mem_find(mt, lblk);
+	n = lb_mem_find(mt, lblk, &before);
+	if (near && READ_ONCE(mt->gen) > near->birth) {
+		if (n)
+			near->pblk = mem_near(n, lblk);
+		if (before && !near->pblk)
+			near->pblk = mem_near(before, lblk);
+	}
 	if (!n)
 		return false;
 	from = READ_ONCE(n->lblk);
@@ -323,7 +336,7 @@ struct lb_view {
 };
 
 /* What the volume knows in memory about lblk; *count is cut to what is of one kind in it. vol->lock held, or to be judged by vol->seq. */
-static void look_view(const struct lb_vol *v, u64 lblk, u64 *count, struct lb_view *view, struct lb_look *look)
+static void look_view(const struct lb_vol *v, u64 lblk, u64 *count, struct lb_view *view, struct lb_look *look, struct lb_near *near)
 {
 	unsigned int active = READ_ONCE(v->active), i, n = READ_ONCE(v->n_below);
 
@@ -331,17 +344,19 @@ static void look_view(const struct lb_vol *v, u64 lblk, u64 *count, struct lb_vi
 	view->busy = READ_ONCE(v->journal_busy);
 	if (lblk < view->owner.cursor)
 		*count = min_t(u64, *count, view->owner.cursor - lblk);
-	view->found = look_memtable(&v->mt[active], lblk, count, look) || look_memtable(&v->mt[active ^ 1], lblk, count, look);
+	if (near)
+		*near = (struct lb_near){ .birth = lb_owner_origin(&view->owner, lblk) };
+	view->found = look_memtable(&v->mt[active], lblk, count, look, near) || look_memtable(&v->mt[active ^ 1], lblk, count, look, near);
 	/* At most one table of these has entries. */
 	for (i = 0; i < n && !view->found; i++) {
 		const struct lb_vol *below = READ_ONCE(v->below[i]);
 
-		view->found = look_memtable(&below->mt[0], lblk, count, look) || look_memtable(&below->mt[1], lblk, count, look);
+		view->found = look_memtable(&below->mt[0], lblk, count, look, NULL) || look_memtable(&below->mt[1], lblk, count, look, NULL);
 	}
 	view->root = v->root;
 }
 
-static void take_view(struct lb_vol *v, u64 lblk, u64 *count, struct lb_view *view, struct lb_look *look)
+static void take_view(struct lb_vol *v, u64 lblk, u64 *count, struct lb_view *view, struct lb_look *look, struct lb_near *near)
 {
 	unsigned int tries = PORT_SEQ_TRIES, start;
 	unsigned long flags;
@@ -351,13 +366,13 @@ static void take_view(struct lb_vol *v, u64 lblk, u64 *count, struct lb_view *vi
 	while (tries--) {
 		start = port_seq_read(&v->seq);
 		*count = n;
-		look_view(v, lblk, count, view, look);
+		look_view(v, lblk, count, view, look, near);
 		if (!port_seq_retry(&v->seq, start))
 			goto out;
 	}
 	*count = n;
 	flags = port_spin_lock(&v->lock);
-	look_view(v, lblk, count, view, look);
+	look_view(v, lblk, count, view, look, near);
 	port_spin_unlock(&v->lock, flags);
 out:
 	port_rcu_leave();
@@ -365,14 +380,15 @@ out:
 
 int lb_vol_look(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struct lb_look *look)
 {
+	struct lb_near found = { .pblk = 0 }, *near = flags & LB_LOOK_NEAR ? &found : NULL;
 	struct lb_extent_cpu e;
 	struct lb_view view;
 	int err;
 
-	take_view(v, lblk, &count, &view, look);
+	take_view(v, lblk, &count, &view, look, near);
 	look->in_memtable = view.found;
 	if (!view.found) {
-		err = lb_map_lookup(v->pool->cache, &view.root, lblk, count, flags, &e);
+		err = lb_map_lookup_near(v->pool->cache, &view.root, lblk, count, flags, &e, near && !near->pblk ? near : NULL);
 		if (err)
 			return err;
 		look->count = e.count;
@@ -386,6 +402,7 @@ int lb_vol_look(struct lb_vol *v, u64 lblk, u64 count, unsigned int flags, struc
 	if (look->pblk != LB_PBLK_HOLE && !lb_space_data_ok(v->pool->space, look->pblk, look->count))
 		return -EUCLEAN;
 	look->owned = look->pblk != LB_PBLK_HOLE && look->birth > lb_owner_origin(&view.owner, lblk);
+	look->near = found.pblk;
 	return 0;
 }
 

@@ -11,6 +11,34 @@
 #define WRITE_SPAN	(1ULL << LB_LOCK_SHIFT)
 #define UNMAP_STEP	8192u
 
+/* ------------------------------------------------------------------ where to put it: vol->lock held */
+
+/* A sequential writer goes on behind its last block; else blocks of one logical 64 KiB go to one physical 64 KiB while there is room. */
+static u64 place_known(const struct lb_vol *v, u64 lblk)
+{
+	u64 lcluster = lblk / LB_CLUSTER_BLOCKS;
+	unsigned int slot = (unsigned int)(lcluster % LB_CLUSTER_SLOTS);
+
+	if (v->next_pblk && v->next_lblk == lblk)
+		return v->next_pblk;
+	if (v->clusters[slot].lcluster == lcluster + 1)
+		return v->clusters[slot].pcluster + lblk % LB_CLUSTER_BLOCKS;
+	return 0;
+}
+
+static void place_note(struct lb_vol *v, u64 lblk, u64 count, u64 pblk)
+{
+	u64 last = lblk + count - 1, lcluster = last / LB_CLUSTER_BLOCKS, off = last % LB_CLUSTER_BLOCKS, at = pblk + count - 1;
+	unsigned int slot = (unsigned int)(lcluster % LB_CLUSTER_SLOTS);
+
+	v->next_lblk = lblk + count;
+	v->next_pblk = pblk + count;
+	if (at >= off) {
+		v->clusters[slot].lcluster = lcluster + 1;
+		v->clusters[slot].pcluster = at - off;
+	}
+}
+
 /* ------------------------------------------------------------------ block locks: vol->lock held */
 
 struct lb_wide_lock {
@@ -48,11 +76,6 @@ static bool wide_conflict(const struct lb_vol *v, u64 lblk, u64 count)
 	return false;
 }
 
-static bool write_conflict(struct lb_vol *v, u64 lblk, u64 count)
-{
-	return wide_conflict(v, lblk, count) || bucket_conflict(lock_bucket(v, lblk), lblk, count);
-}
-
 static bool range_conflict(struct lb_vol *v, u64 lblk, u64 count)
 {
 	unsigned int i;
@@ -65,41 +88,95 @@ static bool range_conflict(struct lb_vol *v, u64 lblk, u64 count)
 	return false;
 }
 
-/* True when [lblk, lblk + count) became locked by w (a write) or by wide. */
-static bool lock_try(struct lb_vol *v, u64 lblk, u64 count, struct lb_write *w, struct lb_wide_lock *wide, u64 *seq)
+/* vol->lock held. What the quota still allows, cutting *count; else -EDQUOT, or -ENOBUFS when the next commit may free some, and 0 in *count. */
+static int quota_take(struct lb_vol *v, u64 *count)
 {
-	unsigned long flags = port_spin_lock(&v->lock);
-	bool free = wide ? !range_conflict(v, lblk, count) : !write_conflict(v, lblk, count);
+	s64 used = v->owned + (s64)(v->mt[0].new_blocks + v->mt[1].new_blocks + v->inflight_blocks);
+	s64 left;
 
-	if (free && wide)
-		lb_list_add(&wide->link, &v->wide_locks);
-	else if (free)
-		lb_list_add(&w->lock_link, lock_bucket(v, lblk));
-	*seq = v->change_seq;
+	if (v->quota) {
+		left = (s64)min_t(u64, v->quota, LB_LBLK_MAX + 1) - used;
+		if (left <= 0) {
+			*count = 0;
+			return v->mt[0].unmaps || v->mt[1].unmaps ? -ENOBUFS : -EDQUOT;
+		}
+		*count = min_t(u64, *count, (u64)left);
+	}
+	v->inflight_blocks += *count;
+	return 0;
+}
+
+/* What is settled along with the lock of a first write's blocks. */
+struct write_plan {
+	u64 seq;		/* of changes, when it was locked */
+	u64 count;		/* blocks taken from the quota; 0 with err */
+	u64 slack;		/* metadata to charge for */
+	u64 hint;		/* where the data would best lie; 0: not known */
+	int err;		/* of the quota */
+};
+
+static void plan_write(struct lb_vol *v, const struct lb_write *w, struct write_plan *plan)
+{
+	plan->seq = v->change_seq;
+	plan->count = w->count;
+	plan->err = quota_take(v, &plan->count);
+	/* Two: an entry that is put into the middle of a hole makes two of it. */
+	plan->slack = 2 * lb_vol_change_slack(v);
+	plan->hint = place_known(v, w->lblk);
+}
+
+static bool lock_try_write(struct lb_write *w, struct write_plan *plan)
+{
+	struct lb_vol *v = w->vol;
+	unsigned long flags = port_spin_lock(&v->lock);
+	bool free = !wide_conflict(v, w->lblk, w->count) && !bucket_conflict(lock_bucket(v, w->lblk), w->lblk, w->count);
+
+	if (free) {
+		lb_list_add(&w->lock_link, lock_bucket(v, w->lblk));
+		plan_write(v, w, plan);
+	}
 	port_spin_unlock(&v->lock, flags);
 	return free;
 }
 
-static int lock_blocks(struct lb_vol *v, u64 lblk, u64 count, unsigned int how, struct lb_write *w, struct lb_wide_lock *wide, u64 *seq)
+static bool lock_try_wide(struct lb_vol *v, struct lb_wide_lock *wide)
 {
-	unsigned long flags;
+	unsigned long flags = port_spin_lock(&v->lock);
+	bool free = !range_conflict(v, wide->lblk, wide->count);
 
-	if (w) {
-		w->lblk = lblk;
-		w->count = count;
-	}
-	if (lock_try(v, lblk, count, w, wide, seq))
+	if (free)
+		lb_list_add(&wide->link, &v->wide_locks);
+	port_spin_unlock(&v->lock, flags);
+	return free;
+}
+
+static void count_waiter(struct lb_vol *v, int more)
+{
+	unsigned long flags = port_spin_lock(&v->lock);
+
+	v->lock_waiters += (u64)more;
+	port_spin_unlock(&v->lock, flags);
+}
+
+static int lock_write(struct lb_write *w, unsigned int how, struct write_plan *plan)
+{
+	if (lock_try_write(w, plan))
 		return 0;
 	if (how & LB_NOWAIT)
 		return -EAGAIN;
-	flags = port_spin_lock(&v->lock);
-	v->lock_waiters++;
-	port_spin_unlock(&v->lock, flags);
-	port_wait_event(&v->wait, lock_try(v, lblk, count, w, wide, seq));
-	flags = port_spin_lock(&v->lock);
-	v->lock_waiters--;
-	port_spin_unlock(&v->lock, flags);
+	count_waiter(w->vol, 1);
+	port_wait_event(&w->vol->wait, lock_try_write(w, plan));
+	count_waiter(w->vol, -1);
 	return 0;
+}
+
+static void lock_wide(struct lb_vol *v, struct lb_wide_lock *wide)
+{
+	if (lock_try_wide(v, wide))
+		return;
+	count_waiter(v, 1);
+	port_wait_event(&v->wait, lock_try_wide(v, wide));
+	count_waiter(v, -1);
 }
 
 /* vol->lock held; returns whether somebody is to be woken. */
@@ -109,12 +186,14 @@ static bool unlock_blocks(struct lb_vol *v, struct lb_list *link)
 	return v->lock_waiters != 0;
 }
 
-static void unlock_write(struct lb_write *w)
+/* A first write that comes to nothing. */
+static void unlock_write(struct lb_write *w, const struct write_plan *plan)
 {
 	struct lb_vol *v = w->vol;
 	unsigned long flags = port_spin_lock(&v->lock);
 	bool wake = unlock_blocks(v, &w->lock_link);
 
+	v->inflight_blocks -= plan->count;
 	port_spin_unlock(&v->lock, flags);
 	if (wake)
 		port_wake_all(&v->wait);
@@ -138,54 +217,6 @@ static int check_limits(struct lb_vol *v)
 	return 0;
 }
 
-/* vol->lock held. What the quota still allows, cutting *count; else -EDQUOT, or -ENOBUFS when the next commit may free some. */
-static int quota_take(struct lb_vol *v, u64 *count)
-{
-	s64 used = v->owned + (s64)(v->mt[0].new_blocks + v->mt[1].new_blocks + v->inflight_blocks);
-	s64 left;
-
-	if (v->quota) {
-		left = (s64)min_t(u64, v->quota, LB_LBLK_MAX + 1) - used;
-		if (left <= 0)
-			return v->mt[0].unmaps || v->mt[1].unmaps ? -ENOBUFS : -EDQUOT;
-		*count = min_t(u64, *count, (u64)left);
-	}
-	v->inflight_blocks += *count;
-	return 0;
-}
-
-static void quota_give(struct lb_vol *v, u64 count)
-{
-	unsigned long flags = port_spin_lock(&v->lock);
-
-	v->inflight_blocks -= count;
-	port_spin_unlock(&v->lock, flags);
-}
-
-/* Charge for up to *count blocks of data and one change; *count shrinks when space is low. */
-static int charge_write(struct lb_vol *v, u64 *count, u64 *slack)
-{
-	unsigned long flags = port_spin_lock(&v->lock);
-	u64 n;
-	int err;
-
-	/* Two: an entry that is put into the middle of a hole makes two of it. */
-	*slack = 2 * lb_vol_change_slack(v);
-	err = quota_take(v, count);
-	port_spin_unlock(&v->lock, flags);
-	if (err)
-		return err;
-	for (n = *count; n; n /= 2) {
-		err = lb_space_charge(v->pool->space, n + *slack, false);
-		if (!err)
-			break;
-	}
-	if (*count != n)
-		quota_give(v, *count - n);
-	*count = n;
-	return err;
-}
-
 static void low_space_check(struct lb_pool *p)
 {
 	u64 low = READ_ONCE(p->policy.low_water);
@@ -196,51 +227,6 @@ static void low_space_check(struct lb_pool *p)
 	}
 }
 
-/* ------------------------------------------------------------------ where to put it */
-
-/* A sequential writer goes on behind its last block; else blocks of one logical 64 KiB go to one physical 64 KiB while there is room. */
-static u64 place_hint(struct lb_vol *v, u64 lblk)
-{
-	u64 lcluster = lblk >> 4;
-	unsigned long flags = port_spin_lock(&v->lock);
-	u64 hint = 0;
-
-	if (v->next_pblk && v->next_lblk == lblk)
-		hint = v->next_pblk;
-	else if (v->clusters[lcluster % LB_CLUSTER_SLOTS].lcluster == lcluster + 1)
-		hint = v->clusters[lcluster % LB_CLUSTER_SLOTS].pcluster + (lblk & 15);
-	port_spin_unlock(&v->lock, flags);
-	return hint;
-}
-
-static void place_note(struct lb_vol *v, u64 lblk, u64 count, u64 pblk)
-{
-	u64 last = lblk + count - 1, lcluster = last >> 4, off = last & 15, at = pblk + count - 1;
-	unsigned long flags = port_spin_lock(&v->lock);
-
-	v->next_lblk = lblk + count;
-	v->next_pblk = pblk + count;
-	if (at >= off) {
-		v->clusters[lcluster % LB_CLUSTER_SLOTS].lcluster = lcluster + 1;
-		v->clusters[lcluster % LB_CLUSTER_SLOTS].pcluster = at - off;
-	}
-	port_spin_unlock(&v->lock, flags);
-}
-
-static int place_alloc(struct lb_vol *v, u64 lblk, u64 count, unsigned int how, u64 *pblk, u64 *got)
-{
-	struct lb_space *s = v->pool->space;
-	unsigned int off = (unsigned int)(lblk & 15);
-	int err;
-
-	/* In a fresh cluster: at the same offset as in the logical one, so that neighbours find their place. */
-	how = (how & LB_NOWAIT) | LB_SPACE_OFFSET(off + count <= 16 ? off : 0);
-	err = lb_space_alloc(s, count, place_hint(v, lblk), how, pblk, got);
-	if (!err)
-		place_note(v, lblk, *got, *pblk);
-	return err;
-}
-
 /* ------------------------------------------------------------------ first writes */
 
 static void free_nodes(struct lb_mem_node **nodes, unsigned int n)
@@ -249,99 +235,112 @@ static void free_nodes(struct lb_mem_node **nodes, unsigned int n)
 		lb_mem_node_free(nodes[n]);
 }
 
-/* Everything that the entry will need, for locked blocks [w->lblk, + w->count). in_memtable: an entry that it may split is there (a hole). */
-static int write_prepare(struct lb_write *w, unsigned int how, bool in_memtable)
+static int alloc_data(struct lb_write *w, unsigned int how, const struct write_plan *plan)
 {
 	struct lb_vol *v = w->vol;
 	struct lb_space *s = v->pool->space;
-	unsigned int alloc_how = how & LB_NOWAIT ? PORT_NOWAIT : PORT_WAIT, n = in_memtable ? 2 : 1, i;
-	u64 count = w->count, got = 0;
+	unsigned int off = (unsigned int)(w->lblk % LB_CLUSTER_BLOCKS);
+	unsigned long flags;
+	u64 got;
 	int err;
 
-	for (i = 0; i < n; i++) {
-		w->nodes[i] = lb_mem_node_alloc(alloc_how);
-		if (!w->nodes[i]) {
-			err = how & LB_NOWAIT ? -EAGAIN : -ENOMEM;
-			goto out_nodes;
-		}
-	}
-	err = charge_write(v, &count, &w->charge);
+	/* In a fresh cluster: at the same offset as in the logical one, so that neighbours find their place. */
+	how = (how & LB_NOWAIT) | LB_SPACE_OFFSET(off + plan->count <= LB_CLUSTER_BLOCKS ? off : 0);
+	err = lb_space_alloc_charged(s, plan->count, plan->hint, plan->slack, how, &w->pblk, &got);
 	if (err)
-		goto out_nodes;
-	err = place_alloc(v, w->lblk, count, how, &w->pblk, &got);
-	lb_space_uncharge(s, count);
-	if (got < count)
-		quota_give(v, count - got);
+		return err;
 	/* A commit that failed meanwhile may have given back blocks that a superblock on the disk reaches. */
-	if (!err && READ_ONCE(v->pool->failed)) {
+	if (READ_ONCE(v->pool->failed)) {
+		lb_space_uncharge(s, plan->slack);
 		lb_space_unalloc(s, w->pblk, got);
-		quota_give(v, got);
-		err = -EROFS;
+		return -EROFS;
 	}
-	if (err) {
-		lb_space_uncharge(s, w->charge);
-		goto out_nodes;
-	}
+	w->charge = plan->slack;
+	flags = port_spin_lock(&v->lock);
 	WRITE_ONCE(w->count, got);	/* others look at the lock */
-	low_space_check(v->pool);
+	v->inflight_blocks -= plan->count - got;
+	place_note(v, w->lblk, got, w->pblk);
+	port_spin_unlock(&v->lock, flags);
 	return 0;
+}
 
-out_nodes:
+/* Everything that the entry will need, for locked blocks [w->lblk, + w->count). in_memtable: an entry that it may split is there (a hole). */
+static int write_prepare(struct lb_write *w, unsigned int how, const struct write_plan *plan, bool in_memtable)
+{
+	unsigned int alloc_how = how & LB_NOWAIT ? PORT_NOWAIT : PORT_WAIT, n = in_memtable ? 2 : 1, i;
+	int err = plan->err;
+
+	w->nodes[0] = w->nodes[1] = NULL;
+	for (i = 0; i < n && !err; i++) {
+		w->nodes[i] = lb_mem_node_alloc(alloc_how);
+		if (!w->nodes[i])
+			err = how & LB_NOWAIT ? -EAGAIN : -ENOMEM;
+	}
+	if (!err)
+		err = alloc_data(w, how, plan);
+	if (!err) {
+		low_space_check(w->vol->pool);
+		return 0;
+	}
 	lb_mem_node_free(w->nodes[0]);
 	lb_mem_node_free(w->nodes[1]);
 	return err;
 }
 
+/* Locks what was looked at, [lblk, + look->count), and looks again if need be. -ESTALE: it is another thing by now. */
+static int lock_first_write(struct lb_write *w, unsigned int how, u64 seq, struct lb_look *look, struct write_plan *plan)
+{
+	struct lb_look now;
+	int err = lock_write(w, how, plan);
+
+	if (err || plan->seq == seq)
+		return err;
+	/* Something was inserted since the look-up: these very blocks, perhaps. */
+	err = lb_vol_look(w->vol, w->lblk, look->count, how, &now);
+	if (!err && (now.owned || now.count < look->count))
+		err = -ESTALE;
+	if (err)
+		unlock_write(w, plan);
+	else
+		*look = now;
+	return err;
+}
+
 int lb_write_begin(struct lb_vol *v, u64 lblk, u64 count, unsigned int how, struct lb_write *w)
 {
+	struct write_plan plan;
 	struct lb_look look;
 	u64 seq;
 	int err = check_limits(v);
 
 	if (err)
 		return err;
-	memset(w, 0, sizeof(*w));
-	w->vol = v;
-	lb_list_init(&w->lock_link);
 	count = min_t(u64, count, WRITE_SPAN - lblk % WRITE_SPAN);
-again:
-	seq = READ_ONCE(v->change_seq);
-	err = lb_vol_look(v, lblk, count, how, &look);
-	if (err)
-		return err;
-	if (look.owned) {
-		w->lblk = lblk;
-		w->count = look.count;
-		w->pblk = look.pblk;
-		w->in_place = true;
-		w->unjournaled = look.dirty;
-		return 0;
-	}
-	{
-		u64 locked_seq;
-
-		err = lock_blocks(v, lblk, look.count, how, w, NULL, &locked_seq);
+	w->vol = v;
+	w->lblk = lblk;
+	do {
+		seq = READ_ONCE(v->change_seq);
+		err = lb_vol_look(v, lblk, count, how | LB_LOOK_NEAR, &look);
 		if (err)
 			return err;
-		if (locked_seq != seq) {
-			/* Something was inserted since the look-up: these very blocks, perhaps. */
-			struct lb_look now;
-
-			err = lb_vol_look(v, lblk, look.count, how, &now);
-			if (err || now.owned || now.count < look.count) {
-				unlock_write(w);
-				if (err)
-					return err;
-				goto again;
-			}
-			look = now;
+		w->count = look.count;
+		w->in_place = look.owned;
+		if (look.owned) {
+			w->pblk = look.pblk;
+			w->unjournaled = look.dirty;
+			return 0;
 		}
-	}
+		err = lock_first_write(w, how, seq, &look, &plan);
+	} while (err == -ESTALE);
+	if (err)
+		return err;
+	if (look.near)
+		plan.hint = look.near;
 	w->old_pblk = look.pblk;
 	w->unjournaled = true;
-	err = write_prepare(w, how, look.in_memtable);
+	err = write_prepare(w, how, &plan, look.in_memtable);
 	if (err)
-		unlock_write(w);
+		unlock_write(w, &plan);
 	return err;
 }
 
@@ -418,7 +417,6 @@ int lb_unmap(struct lb_vol *v, u64 lblk, u64 count, unsigned int how, u64 *done)
 	struct lb_look look;
 	unsigned long flags;
 	bool wake;
-	u64 seq;
 	int err = check_limits(v);
 
 	*done = 0;
@@ -429,9 +427,7 @@ int lb_unmap(struct lb_vol *v, u64 lblk, u64 count, unsigned int how, u64 *done)
 	/* A first write under way counts as what it will be: wait for it before judging what is a hole. */
 	lock.count = min_t(u64, count, UNMAP_STEP);
 	lb_list_init(&lock.link);
-	err = lock_blocks(v, lblk, lock.count, how, NULL, &lock, &seq);
-	if (err)
-		return err;
+	lock_wide(v, &lock);
 	err = lb_vol_look(v, lblk, lock.count, how, &look);
 	if (!err && look.pblk == LB_PBLK_HOLE) {
 		*done = look.count;
