@@ -797,8 +797,8 @@ static void run_crowd(u64 seed, u64 pool_blocks, unsigned int ops, bool tight)
 	assert_ok(lb_pool_set_policy(c->h.pool, &policy));
 	for (i = 0; i < SLOTS; i++)
 		pthread_rwlock_init(&c->slots[i].lock, NULL);
-	host_workers_start(&c->h);
 	port_sim_set_hook(c->h.dev, dawdle, c);
+	host_workers_start(&c->h);
 	for (i = 0; i < ARRAY_SIZE(jobs); i++) {
 		members[i].crowd = c;
 		members[i].number = i < WRITERS ? i : 0;
@@ -810,8 +810,8 @@ static void run_crowd(u64 seed, u64 pool_blocks, unsigned int ops, bool tight)
 		assert_ok(pthread_create(&members[i].thread, NULL, jobs[i], &members[i]));
 	for (i = 0; i < ARRAY_SIZE(jobs); i++)
 		pthread_join(members[i].thread, NULL);
-	port_sim_set_hook(c->h.dev, NULL, NULL);
 	host_workers_stop(&c->h);
+	port_sim_set_hook(c->h.dev, NULL, NULL);
 	assert_false(c->h.events[LB_EV_POOL_FAILED]);
 	lb_pool_stat(c->h.pool, &st);
 	assert_int_equal(st.scrub_errors, 0);
