@@ -5,13 +5,16 @@ Each layer is a snapshot of the one below, mounted, given files of its own, unmo
 container (a snapshot of the top layer, its disk, the mount); a new file of 4 KiB with its fsync; and the container's end (unmount, its disk
 gone, the snapshot deleted, durable). The file system, its options and what is done in it are the same for both; requests go straight to the kernel for both.
 Nothing of a container's disk is in the page cache before, for the disk is new; the pools' own metadata is as warm as use leaves it.
+
+The raw disk has a copy of the top layer, mounted anew each time: what it reads and writes is the file system's own share, which no layer below it can take away
+(but for reads of what was never written, which a thin volume answers without its disk). Nothing is created or deleted there.
 """
 import os
 
 from lib import clock
 from lib.command import run
 from lib.registry import Figure, benchmark
-from lib.target import Layerblk, Thin
+from lib.target import Layerblk, Raw, Thin
 
 MIB = 1 << 20
 LAYERS = 8
@@ -20,8 +23,27 @@ TIMES = 10
 MOUNT = "/run/bench-mount"
 
 
+class Copy(Raw):
+    """The top layer on the raw disk."""
+
+    def fill(self, source):
+        run("dd", f"if={source}", f"of={self.dev}", "bs=1M", "oflag=direct", "status=none")
+
+    def request_snapshot(self, _):
+        return 0
+
+    def activate(self, name, _, size):
+        return self.volume(name, size)
+
+    def deactivate(self, volume):
+        pass
+
+    def request_delete(self, _):
+        pass
+
+
 class Image:
-    """dm-thin and layerblk on QEMU's virtio disks, each with the same image of eight layers."""
+    """dm-thin and layerblk on QEMU's virtio disks, each with the same image of eight layers, and the raw disk with the last of them."""
 
     def __init__(self):
         os.makedirs(MOUNT, exist_ok=True)
@@ -40,6 +62,14 @@ class Image:
                 t.freeze(v)
             t.rest()
             self.top[t.name] = v.number
+        raw = Copy(disk=os.environ["VM_DISK_raw"])
+        source = t.activate("copied", t.request_snapshot(v.number), SIZE)
+        raw.fill(source.dev)
+        t.deactivate(source)
+        t.request_delete(source.number)
+        t.rest()
+        self.targets.insert(0, raw)
+        self.top[raw.name] = 0
 
     def remove(self):
         for t in self.targets:
@@ -94,10 +124,13 @@ def container(bed):
         with clock.Meter(t.devices()) as m:
             t.rest()
         sums[t.name]["end"].add(m)
+    del sums["raw"]["end"]
     for what in ("start", "file", "end"):
         for key, unit in (("reads", "/op"), ("writes", "/op"), ("flushes", "/op"), ("kib", "KiB/op"), ("cost", "k/op")):
             figure = {}
             for name, s in sums.items():
+                if what not in s:
+                    continue
                 m = s[what]
                 total = {"kib": m.io["write_sectors"] / 2, "cost": m.busy / 1000}.get(key, m.io[key])
                 figure[name] = round(total / TIMES, 2)
