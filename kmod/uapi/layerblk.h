@@ -8,7 +8,8 @@
  *    longer one whose extra bytes are not zero, gives EINVAL (E2BIG for the latter): nothing is done.
  *  - Unknown flags and non-zero reserved fields give EINVAL. An unknown request gives ENOTTY.
  *  - Pointers travel as __u64; lengths beside them are bytes unless said otherwise.
- *  - A request either succeeds wholly, and is then durable, or changes nothing.
+ *  - A request either succeeds wholly, and is then durable, or changes nothing. Only when the device failed while the request was being made
+ *    durable (EIO, and the pool has turned read-only), nobody can tell: all of it may be there when the pool is opened again, or nothing.
  *  - A pool is named by its UUID (16 bytes); a volume by its id, which is never used again after deletion.
  *    Id 0 is "no volume"; in attribute requests it is the pool itself.
  *  - Errors: ENOENT no such volume or attribute; ENODEV no such open pool; EEXIST the name is taken;

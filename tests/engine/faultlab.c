@@ -301,6 +301,19 @@ static bool fits_one(struct faultlab *l, struct host *h, enum model_mode mode, b
 	return flab_say(l, "%s: %s%s%s", when, first->why, either ? "\n and: " : "", either ? (done ? l->m : l->after)->why : "");
 }
 
+/* A volume that judge_helpless() asked a dead disk for: the disk may have kept what it said it could not write. */
+#define HELPLESS "helpless"
+
+static int open_without_helpless(struct host *h)
+{
+	int err = host_open(h, 0);
+	u64 id;
+
+	if (!err && !lb_vol_find(h->pool, name_of(HELPLESS), &id))
+		err = lb_vol_remove(h->pool, id, false, NULL);
+	return err;
+}
+
 /* Disks that are open belong to another pool than the one that is to be looked at: set aside, or (back) taken up again. */
 static void disks_aside(struct faultlab *l, struct disk *disks[MODEL_VOLS], bool back)
 {
@@ -323,7 +336,7 @@ static bool image_fits(struct faultlab *l, struct port_dev *dev, bool done, cons
 	if (!model_check(l->m, dev, when))
 		return flab_say(l, "%s", l->m->why);
 	host_init(&h, dev);
-	err = host_open(&h, 0);
+	err = open_without_helpless(&h);
 	if (err)
 		return flab_say(l, "%s: opening: error %d", when, err);
 	disks_aside(l, disks, false);
@@ -392,7 +405,7 @@ static bool judge_helpless(struct faultlab *l)
 		if (!err)
 			return flab_say(l, "a write with FUA says that it worked on a dead disk");
 	}
-	if (!lb_vol_create(l->h.pool, name_of("helpless"), 10, 0, NULL, &id) || !lb_pool_commit(l->h.pool))
+	if (!lb_vol_create(l->h.pool, name_of(HELPLESS), 10, 0, NULL, &id) || !lb_pool_commit(l->h.pool))
 		return flab_say(l, "a request says that it worked on a dead disk");
 	host_work(&l->h);
 	return true;
@@ -433,7 +446,7 @@ static bool judge_reopened(struct faultlab *l, bool done, bool failed)
 	}
 	if (!model_check(l->m, l->h.dev, "after closing"))
 		return flab_say(l, "%s", l->m->why);
-	err = host_open(&l->h, 0);
+	err = open_without_helpless(&l->h);
 	if (err)
 		return flab_say(l, "opening again: error %d", err);
 	ok = fits_one(l, &l->h, failed ? MODEL_CRASHED : MODEL_LIVE, done, failed && !done, "closed and opened again");

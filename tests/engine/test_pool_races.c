@@ -327,7 +327,7 @@ static void a_volume_opened_while_its_parent_goes_into_it(void **state)
 	v = pl_snapshot(pl, base, "v");
 	pl_settle(pl);
 	pl_remove(pl, base);
-	port_clock_advance(1000000000);
+	port_clock_advance(3000000000);
 	job_start_to_stop(&work);
 	open.id = v;
 	open.disk = &d;
