@@ -21,9 +21,10 @@ declare -A GROUP=(
 		umoci skopeo zstd dkms mandoc patch clang libclang-rt-14-dev llvm"
 	[vm]="qemu-system-x86 busybox-static udev kmod cpio zstd xz-utils
 		e2fsprogs xfsprogs fio util-linux mount dmsetup iproute2 crun
-		binutils"
+		binutils conmon containernetworking-plugins iptables procps"
 	[kernel]="gcc make flex bison bc libelf-dev libssl-dev perl kmod xz-utils"
-	[quickstart]="mmdebstrap umoci jq zstd crun e2fsprogs xfsprogs"
+	[quickstart]="mmdebstrap umoci jq zstd crun conmon containernetworking-plugins iptables procps
+		e2fsprogs xfsprogs"
 )
 
 usage() {

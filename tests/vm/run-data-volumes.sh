@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: data volumes are made when missing, shared by running containers, read-only when asked, and stay
-# requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun
+# requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun cmd:conmon
 # timeout: 600
 # shellcheck disable=SC2016 # expanded in the container
 . "$TEST_REPO/tests/lib/test.sh"
