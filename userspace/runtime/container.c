@@ -41,6 +41,12 @@ int container_name_check(const char *name, struct layerblk_error *err)
 				  WORK_NAME_MAX);
 }
 
+int container_name_taken(const char *name, const char *what, struct layerblk_error *err)
+{
+	layerblk_error_set(err, EEXIST, what, name, "a container or volume of this name exists");
+	return layerblk_error_hint(err, "Choose another name, or remove that one");
+}
+
 void container_name_invent(char *name, size_t size)
 {
 	static const char *const first[] = {

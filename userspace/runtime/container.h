@@ -33,6 +33,8 @@ void container_clear(struct container *container);
 
 /* -EINVAL unless it can name a container: a letter or digit, then letters, digits, '_', '.', '-'. */
 int container_name_check(const char *name, struct layerblk_error *err);
+/* -EEXIST, with why. */
+int container_name_taken(const char *name, const char *what, struct layerblk_error *err);
 /* Two words for a container that was given no name; another try gives others. */
 void container_name_invent(char *name, size_t size);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "cleanup.h"
 #include "create.h"
+#include "fill.h"
 #include "json.h"
 #include "merge.h"
 
@@ -128,12 +129,6 @@ static int make_snapshot(struct create *create, struct layerblk_error *err)
 				     create->request->quota_blocks, attrs, &create->container.volume, err);
 }
 
-static int name_taken(const char *name, struct layerblk_error *err)
-{
-	layerblk_error_set(err, EEXIST, "make the container", name, "a container or volume of this name exists");
-	return layerblk_error_hint(err, "Choose another --name, or remove that one");
-}
-
 static int find_image(struct create *create, struct layerblk_error *err)
 {
 	const struct create_request *request = create->request;
@@ -169,13 +164,15 @@ static int make_container(struct create *create, struct layerblk_error *err)
 			container_name_invent(create->container.name, sizeof(create->container.name));
 		rc = make_snapshot(create, err);
 	} while (rc == -EEXIST && !request->name && ++tries < NAME_TRIES);
-	return rc == -EEXIST ? name_taken(create->container.name, err) : rc;
+	return rc == -EEXIST ? container_name_taken(create->container.name, "make the container", err) : rc;
 }
 
-static void undo(struct create *create)
+static void undo(struct create *create, bool made)
 {
 	cleanup_json json_object *mounts = shares_json(&create->request->shares), *record = json_object_new_object();
 
+	if (made && container_remove(create->pool, &create->container, false, NULL) != 0)
+		return;			/* what it mounts goes with it */
 	for (size_t i = 0; create->fresh && i < create->request->shares.count; i++)
 		if (!create->fresh[i])	/* not ours, by whatever name */
 			json_object_object_del(json_object_array_get_idx(mounts, i), "anonymous");
@@ -186,16 +183,21 @@ static void undo(struct create *create)
 int container_create(const struct pool *pool, struct create_request *request, struct container *out, struct layerblk_error *err)
 {
 	struct create create = { .pool = pool, .request = request };
+	bool made = false;
 	int rc = request->name ? container_name_check(request->name, err) : 0;
 
 	if (!rc)
 		rc = find_image(&create, err);
 	if (!rc)
 		rc = take_volumes(&create, err);
-	if (!rc)
+	if (!rc) {
 		rc = make_container(&create, err);
+		made = !rc;
+	}
+	if (made)
+		rc = volumes_fill(pool, &create.container, &request->shares, create.fresh, err);
 	if (rc) {
-		undo(&create);
+		undo(&create, made);
 		container_clear(&create.container);
 	} else {
 		*out = create.container;

@@ -143,6 +143,8 @@ int run_rename_run(struct command_call *call)
 	snprintf(key, sizeof(key), KEY_CONTAINER "%s", container.id);
 	layerblk_attrs_set_string(attrs, 0, key, call->argv[1], 0);
 	rc = layerblk_vol_set(at.pool.lb, at.pool.uuid, container.volume, &change, attrs, &call->error);
+	if (rc == -EEXIST)
+		container_name_taken(call->argv[1], "rename the container", &call->error);
 	container_clear(&container);
 	return rc ? command_fail(call) : 0;
 }
