@@ -71,6 +71,10 @@ assert_eq "$(layerctl inspect limited | jq '.[0].HostConfig.Memory')" 67108864
 layerctl rm -f limited >/dev/null
 assert_eq "$(run tiny cat /sys/fs/cgroup/pids.max)" 2048 "by default"
 assert_eq "$(run --pids-limit -1 tiny cat /sys/fs/cgroup/pids.max)" max
+assert_eq "$(run --shm-size 1m tiny sh -c 'busybox df -k /dev/shm | tail -n 1 | busybox awk "{print \$2}"')" 1024
+assert_eq "$(run --sysctl net.ipv4.ip_default_ttl=33 tiny cat /proc/sys/net/ipv4/ip_default_ttl)" 33
+assert_eq "$(status_of run --sysctl kernel.panic=1 tiny true)" 125
+assert_eq "$(run --cpuset-cpus 0 tiny cat /sys/fs/cgroup/cpuset.cpus)" 0
 layerctl run --name eater -m 16m --tmpfs /t tiny sh -c 'dd if=/dev/zero of=/t/x bs=1M count=64 2>/dev/null' || true
 layerctl inspect eater | jq -e '.[0].State.ExitCode != 0' >/dev/null || fail "no limit of memory"
 expect_klog 'Memory cgroup out of memory|oom-kill|oom_reaper|invoked oom-killer'
@@ -84,8 +88,8 @@ layerctl rm full >/dev/null
 
 step "devices"
 [ -z "$(run tiny sh -c 'ls /dev | grep -E "^(vd|sd|layerblk)"')" ] || fail "a disk of the host"
-assert_eq "$(run --device /dev/kmsg:/dev/my-kmsg:r tiny sh -c 'ls -l /dev/my-kmsg | cut -c1; dd if=/dev/my-kmsg of=/dev/null bs=8k count=1 2>/dev/null && echo read; echo x >/dev/my-kmsg || echo no' 2>/dev/null | tr '\n' ' ')" \
-	"c read no "
+assert_eq "$(run --device "$VM_DISK_pool:/dev/my-disk:r" tiny sh -c 'ls -l /dev/my-disk | busybox cut -c1
+	dd if=/dev/my-disk of=/dev/null count=1 && echo read; dd if=/dev/null of=/dev/my-disk count=0 || echo no' 2>/dev/null | tr '\n' ' ')" "b read no "
 assert_eq "$(status_of run --device /dev/no-such tiny true)" 125
 
 step "environment, labels, files"

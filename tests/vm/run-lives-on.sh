@@ -55,6 +55,10 @@ assert_eq "$(ctl ps -l --format json | jq -r '.[].name')" two "the latest"
 refused -m filter layerctl ps --filter no-such=1
 refused -m running layerctl rm two
 
+assert_eq "$(ctl ps --format '{{.Names}} {{.State}}')" "two running" "a template"
+assert_eq "$(ctl inspect -f '{{.Name}} {{.State.Status}}' one two | tr '\n' ' ')" "/one exited /two running " "a template"
+assert_eq "$(ctl container ls -aq | wc -l)" 2 "Docker's longer names"
+
 step "exec"
 assert_eq "$(ctl exec two sh -c 'echo $A $0' 2>/dev/null)" "sh"
 assert_eq "$(ctl exec -e A=b -w /all -u 1000 two sh -c 'echo $A; pwd; id -u' | tr '\n' ' ')" "b /all 1000 "
@@ -122,8 +126,14 @@ ctl rename zwei deux
 assert_eq "$(ctl exec deux echo there)" there
 ctl rm -f deux
 
+step "container prune"
+ctl run -d --name goes-on tiny sleep 1000 >/dev/null
+echo n | ctl container prune | grep -q WARNING
+assert_eq "$(ctl container prune -f | wc -l)" 4 "removed"
+assert_eq "$(ctl ps -a --format '{{.Names}}')" goes-on
+ctl rm -f goes-on
+
 step "many at once, and nothing is left"
-ctl rm one three four five
 for ((i = 0; i < 20; i++)); do
 	within 600 layerctl run -d --name "c$i" tiny sh -c "echo $i; sleep 1000" >/dev/null &
 done

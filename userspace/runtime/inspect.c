@@ -10,6 +10,7 @@
 #include "oci.h"
 #include "output.h"
 #include "run_commands.h"
+#include "fields.h"
 
 #define NEVER	"0001-01-01T00:00:00Z"
 
@@ -191,13 +192,24 @@ json_object *describe_container(const struct pool *pool, const struct container 
 	return object;
 }
 
+static int print_templates(struct command_call *call, const char *format, json_object *array)
+{
+	for (size_t i = 0; i < json_object_array_length(array); i++)
+		if (fields_write(stdout, format, json_object_array_get_idx(array, i), &call->error))
+			return command_fail(call);
+	return fflush(stdout) ? 1 : 0;
+}
+
 int run_inspect_run(struct command_call *call)
 {
 	cleanup_json json_object *array = json_object_new_array();
+	const char *format = option_value(call, "format");
 	struct container container;
 	struct image_pool at;
 	int status = 0, printed;
 
+	if (format && !fields_is_template(format) && strcmp(format, "json") != 0)
+		return command_usage_error(call, "\"%s\" is neither \"json\" nor a template", format);
 	if (container_pool_open(call, &at))
 		return command_fail(call);
 	for (int i = 0; i < call->argc; i++) {
@@ -208,6 +220,8 @@ int run_inspect_run(struct command_call *call)
 		json_object_array_add(array, describe_container(&at.pool, &container));
 		container_clear(&container);
 	}
+	if (format && fields_is_template(format))
+		return print_templates(call, format, array) ? 1 : status;
 	printed = output_json(array);
 	return status ? status : printed;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "cleanup.h"
@@ -123,6 +124,71 @@ static int rm_one(struct command_call *call, const struct pool *pool, struct con
 int run_rm_run(struct command_call *call)
 {
 	return container_arguments(call, rm_one, false);
+}
+
+/* ------------------------------------------------------------------ prune */
+
+struct pruned {
+	const struct pool *pool;
+	char (*ids)[CONTAINER_ID];
+	size_t count;
+};
+
+static int note_ended(void *arg, const struct container *container)
+{
+	struct pruned *pruned = arg;
+	enum container_state state = container_state(pruned->pool, container);
+	char (*more)[CONTAINER_ID];
+
+	if (state == CONTAINER_RUNNING || state == CONTAINER_PAUSED)
+		return 0;
+	more = reallocarray(pruned->ids, pruned->count + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	pruned->ids = more;
+	memcpy(more[pruned->count++], container->id, CONTAINER_ID);
+	return 0;
+}
+
+static bool confirmed(const struct command_call *call)
+{
+	char answer[8] = "";
+
+	if (option_is_set(call, "force"))
+		return true;
+	fputs("WARNING! This will remove all stopped containers.\nAre you sure you want to continue? [y/N] ", stdout);
+	fflush(stdout);
+	return fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y');
+}
+
+int run_prune_run(struct command_call *call)
+{
+	struct pruned pruned = { 0 };
+	struct container container;
+	struct image_pool at;
+	int status = 0;
+
+	if (!confirmed(call))
+		return 0;
+	if (container_pool_open(call, &at))
+		return command_fail(call);
+	pruned.pool = &at.pool;
+	if (container_each(&at.pool, note_ended, &pruned, &call->error))
+		status = command_fail(call);
+	for (size_t i = 0; i < pruned.count; i++) {
+		int rc = container_find(&at.pool, pruned.ids[i], &container, &call->error);
+
+		if (!rc) {
+			rc = container_destroy(&at.pool, &container, false, false, &call->error);
+			container_clear(&container);
+		}
+		if (!rc)
+			puts(pruned.ids[i]);
+		else if (rc != -ENOENT)
+			status = command_fail(call);
+	}
+	free(pruned.ids);
+	return fflush(stdout) ? 1 : status;
 }
 
 /* ------------------------------------------------------------------ rename */

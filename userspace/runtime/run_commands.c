@@ -93,7 +93,8 @@ static const struct command_option ps_options[] = {
 	{ .name = "last", .letter = 'n', .value = "NUMBER", .help = "So many that were made last, whatever their state" },
 	{ .name = "latest", .letter = 'l', .help = "The one that was made last" },
 	OPTION_POOL,
-	OPTION_FORMAT,
+	{ .name = "format", .value = "FORMAT", .help = "Print as \"table\", \"json\", or by a template like \"{{.ID}} {{.Names}}\"",
+	  .complete = COMPLETE_WORDS, .words = "table json" },
 	OPTION_NO_TRUNC,
 	{ .name = "quiet", .letter = 'q', .help = "Print only ids" },
 	{ 0 },
@@ -135,6 +136,19 @@ static const struct command_option stats_options[] = {
 	{ 0 },
 };
 
+static const struct command_option inspect_options[] = {
+	{ .name = "format", .letter = 'f', .value = "FORMAT", .help = "Print as \"json\", or by a template like \"{{.State.Pid}}\"",
+	  .complete = COMPLETE_WORDS, .words = "json" },
+	OPTION_POOL,
+	{ 0 },
+};
+
+static const struct command_option prune_options[] = {
+	{ .name = "force", .letter = 'f', .help = "Do not ask" },
+	OPTION_POOL,
+	{ 0 },
+};
+
 static const struct command_option ended_options[] = {
 	{ .name = "exec", .value = "SESSION", .help = "Of a command that was executed in it" },
 	OPTION_POOL,
@@ -173,7 +187,7 @@ const struct command run_commands[] = {
 	{ .path = "rename", .args = "CONTAINER NAME", .min_args = 2, .max_args = 2, .complete = COMPLETE_VOLUME,
 	  .summary = "Give a container another name", .options = pool_options, .run = run_rename_run },
 	{ .path = "ps", .args = "", .max_args = 0, .summary = "List containers", .options = ps_options, .run = run_ps_run },
-	{ .path = "inspect", CONTAINERS, .summary = "Show containers in detail, as JSON", .options = pool_options, .run = run_inspect_run },
+	{ .path = "inspect", CONTAINERS, .summary = "Show containers in detail, as JSON", .options = inspect_options, .run = run_inspect_run },
 	{ .path = "exec", .args = "CONTAINER COMMAND [ARG...]", .min_args = 2, .max_args = -1, .complete = COMPLETE_VOLUME,
 	  .summary = "Run a command in a container that runs",
 	  .details = "The exit status is that of the command; 126 when it cannot be executed, 127 when it is not there.",
@@ -205,6 +219,8 @@ const struct command run_commands[] = {
 	{ .path = "export", .args = "CONTAINER", .min_args = 1, .max_args = 1, .complete = COMPLETE_VOLUME,
 	  .summary = "Write a container's files as a tar", .details = "Without what is mounted in it.",
 	  .options = export_options, .run = run_export_run },
+	{ .path = "container prune", .args = "", .max_args = 0, .summary = "Remove all containers that do not run",
+	  .details = "Their anonymous volumes stay, as with Docker.", .options = prune_options, .run = run_prune_run },
 	{ .path = "container-ended", .args = "ID", .min_args = 1, .max_args = 1, .hidden = true,
 	  .summary = "Clear up after a container; conmon calls it", .options = ended_options, .run = run_ended_run },
 	{ 0 },

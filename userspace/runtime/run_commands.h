@@ -36,6 +36,7 @@ int run_pause_run(struct command_call *call);
 int run_unpause_run(struct command_call *call);
 int run_wait_run(struct command_call *call);
 int run_rm_run(struct command_call *call);
+int run_prune_run(struct command_call *call);
 int run_rename_run(struct command_call *call);
 int run_ended_run(struct command_call *call);
 int run_cp_run(struct command_call *call);

@@ -10,6 +10,7 @@
 #include "output.h"
 #include "run_commands.h"
 #include "size.h"
+#include "fields.h"
 
 struct listing {
 	struct command_call *call;
@@ -166,6 +167,36 @@ static int add_row(void *arg, const struct container *container)
 	return 0;
 }
 
+/* A row under the names that Docker's templates have. */
+static json_object *docker_row(json_object *row, bool whole)
+{
+	static const char *const names[][2] = {
+		{ "Image", "image" }, { "Command", "command" }, { "CreatedAt", "created" }, { "Ports", "ports" }, { "State", "state" },
+		{ "Status", "status" }, { "Names", "name" }, { "Networks", "network" }, { "Labels", "labels" }, { "Mounts", "mounts" },
+	};
+	json_object *object = json_object_new_object(), *value;
+	const char *id = json_text(row, "id");
+
+	json_object_object_add(object, "ID", json_object_new_string_len(id, whole ? CONTAINER_ID - 1 : 12));
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (json_object_object_get_ex(row, names[i][1], &value))
+			json_object_object_add(object, names[i][0], json_object_get(value));
+	return object;
+}
+
+static int print_templates(struct command_call *call, const char *format, json_object *rows)
+{
+	bool whole = option_is_set(call, "no-trunc");
+
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		cleanup_json json_object *row = docker_row(json_object_array_get_idx(rows, i), whole);
+
+		if (fields_write(stdout, format, row, &call->error))
+			return command_fail(call);
+	}
+	return fflush(stdout) ? 1 : 0;
+}
+
 /* The newest first. */
 static int by_created(const void *a, const void *b)
 {
@@ -193,11 +224,13 @@ int run_ps_run(struct command_call *call)
 	};
 	cleanup_json json_object *rows = json_object_new_array();
 	struct listing listing = { .call = call, .rows = rows, .all = option_is_set(call, "all") || asks_for_ended(call) };
-	enum output_format format;
+	const char *template = option_value(call, "format");
+	enum output_format format = OUTPUT_TABLE;
 	struct image_pool at;
 	uint64_t last;
 
-	if (output_format(call, &format))
+	template = template && fields_is_template(template) ? template : NULL;
+	if (!template && output_format(call, &format))
 		return 1;
 	if (wrong_filter(call))
 		return command_usage_error(call, "\"%s\" is no filter", wrong_filter(call));
@@ -213,5 +246,5 @@ int run_ps_run(struct command_call *call)
 	json_object_array_sort(rows, by_created);
 	if (last && json_object_array_length(rows) > last)
 		json_object_array_del_idx(rows, last, json_object_array_length(rows) - last);
-	return output_rows(call, columns, rows);
+	return template ? print_templates(call, template, rows) : output_rows(call, columns, rows);
 }

@@ -2,7 +2,7 @@
 /*
  * From the options of run and create to what a container's record begins as. Members: tty, interactive, stdin_once, auto_remove, env, user,
  * workdir, hostname, labels, read_only, network, ports, publish_all, dns, dns_search, add_host, cap_add, cap_drop, privileged,
- * no_new_privileges, seccomp_unconfined, devices, memory, nano_cpus, pids_limit, ulimits, stop_signal, stop_timeout, restart, init. What is
+ * no_new_privileges, seccomp_unconfined, devices, memory, nano_cpus, cpuset, pids_limit, shm_size, sysctls, ulimits, stop_signal, stop_timeout, restart, init. What is
  * not given is not there.
  */
 #include <arpa/inet.h>
@@ -252,6 +252,37 @@ static int take_objects(struct command_call *call, json_object *to, const char *
 	return rc;
 }
 
+static int take_shm_size(struct command_call *call, json_object *to)
+{
+	const char *text = option_value(call, "shm-size");
+	uint64_t value;
+	int rc = text ? size_parse(text, &value, "use the size of /dev/shm", &call->error) : 0;
+
+	if (text && !rc)
+		json_object_object_add(to, "shm_size", json_object_new_int64((int64_t)value));
+	return rc;
+}
+
+/* Only what is a namespace's own; the runtime refuses what the container does not have to itself. */
+static int take_sysctls(struct command_call *call, json_object *to)
+{
+	json_object *object = json_object_new_object();
+	const char *text;
+
+	json_object_object_add(to, "sysctls", object);
+	for (size_t i = 0; (text = option_nth(call, "sysctl", i)) != NULL; i++) {
+		cleanup_free char *key = strndup(text, strcspn(text, "="));
+
+		if (!key || !*key || !strchr(text, '='))
+			return wrong(call, "set the kernel parameter", text, "it is not of the form KEY=VALUE");
+		if (strncmp(key, "net.", 4) != 0 && strncmp(key, "kernel.shm", 10) != 0 && strncmp(key, "kernel.msg", 10) != 0 &&
+		    strcmp(key, "kernel.sem") != 0 && strncmp(key, "fs.mqueue.", 10) != 0)
+			return wrong(call, "set the kernel parameter", text, "it is the whole machine's");
+		json_object_object_add(object, key, json_object_new_string(strchr(text, '=') + 1));
+	}
+	return 0;
+}
+
 static int take_limits(struct command_call *call, json_object *to)
 {
 	const char *memory = option_value(call, "memory"), *cpus = option_value(call, "cpus");
@@ -279,7 +310,10 @@ static int take_limits(struct command_call *call, json_object *to)
 			rc = number_parse(pids, INT32_MAX, &value, "limit the processes to", &call->error);
 		json_object_object_add(to, "pids_limit", json_object_new_int64(rc ? 0 : (int64_t)value));
 	}
-	return rc;
+	set_text(call, to, "cpuset-cpus", "cpuset");
+	if (!rc)
+		rc = take_shm_size(call, to);
+	return rc ? rc : take_sysctls(call, to);
 }
 
 /* ------------------------------------------------------------------ start and end */

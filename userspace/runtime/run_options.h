@@ -44,6 +44,9 @@
 	{ .name = "device", .value = "/DEV[:/DEV][:rwm]", .help = "Give it a device of the machine (may be repeated)" }, \
 	{ .name = "memory", .letter = 'm', .value = "SIZE", .help = "Limit its memory" }, \
 	{ .name = "cpus", .value = "NUMBER", .help = "Limit it to so many processors, as 1.5" }, \
+	{ .name = "cpuset-cpus", .value = "LIST", .help = "Only on these processors, as 0-2,5" }, \
+	{ .name = "shm-size", .value = "SIZE", .help = "Size of its /dev/shm (default: 64M)" }, \
+	{ .name = "sysctl", .value = "KEY=VALUE", .help = "Set a kernel parameter of its own namespaces (may be repeated)" }, \
 	{ .name = "pids-limit", .value = "NUMBER", .help = "Limit its processes (default: 2048; -1: none)" }, \
 	{ .name = "ulimit", .value = "NAME=SOFT[:HARD]", .help = "Limit of its processes, as nofile=1024 (may be repeated)" }, \
 	{ .name = "stop-signal", .value = "SIGNAL", .help = "Signal that stops it (default: the image's, or SIGTERM)" }, \

@@ -210,14 +210,20 @@ static json_object *share_mount_object(const struct share *share)
 static json_object *build_mounts(const struct spec *spec)
 {
 	bool privileged = container_flag(spec->container, "privileged");
+	long long shm = json_number(spec->container->record, "shm_size");
 	json_object *array = json_object_new_array();
+	char shm_options[80];
 
+	snprintf(shm_options, sizeof(shm_options), "nosuid,noexec,nodev,mode=1777,size=%lld", shm);
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++) {
 		const struct mount_row *row = &mounts[i];
 
+		const char *options = privileged && row->privileged ? row->privileged : row->options;
+
+		if (shm > 0 && strcmp(row->target, "/dev/shm") == 0)
+			options = shm_options;
 		if (!shares_have(spec->shares, row->target))
-			json_object_array_add(array, mount_object(row->target, row->type, row->source,
-								  privileged && row->privileged ? row->privileged : row->options));
+			json_object_array_add(array, mount_object(row->target, row->type, row->source, options));
 	}
 	bind_file(spec, array, "hostname", "/etc/hostname");
 	bind_file(spec, array, "hosts", "/etc/hosts");
@@ -253,7 +259,7 @@ static json_object *build_namespaces(const struct container *container)
 static int build_linux(const struct spec *spec, json_object **out, struct layerblk_error *err)
 {
 	const struct container *container = spec->container;
-	json_object *object = json_object_new_object(), *seccomp;
+	json_object *object = json_object_new_object(), *seccomp, *sysctls;
 	bool privileged = container_flag(container, "privileged");
 	char cgroup[128];
 	int rc;
@@ -263,6 +269,9 @@ static int build_linux(const struct spec *spec, json_object **out, struct layerb
 	snprintf(cgroup, sizeof(cgroup), CGROUP_ROOT "/%s", container->id);
 	add_text(object, "cgroupsPath", cgroup);
 	json_object_object_add(object, "resources", limits_resources(container->record, privileged));
+	sysctls = json_member(container->record, "sysctls", json_type_object);
+	if (sysctls)
+		json_object_object_add(object, "sysctl", json_object_get(sysctls));
 	rc = limits_devices(container->record, privileged, object, err);
 	if (rc || privileged)
 		return rc;

@@ -13,6 +13,7 @@
 #include "seccomp.h"
 #include "share.h"
 #include "signals.h"
+#include "fields.h"
 
 /* ------------------------------------------------------------------ mounts */
 
@@ -424,6 +425,39 @@ static void test_config(void **state)
 	json_object_put(record);
 }
 
+/* ------------------------------------------------------------------ templates */
+
+static void check_template(const char *format, const char *want)
+{
+	json_object *object = json_tokener_parse("{\"State\":{\"Pid\":7,\"Status\":\"up\"},\"Name\":\"/a\",\"List\":[1,\"x\"],\"No\":null}");
+	struct layerblk_error err = { 0 };
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int rc = fields_write(out, format, object, &err);
+
+	fclose(out);
+	if (want)
+		assert_string_equal(text, want);
+	assert_int_equal(rc, want ? 0 : -EINVAL);
+	free(text);
+	json_object_put(object);
+}
+
+static void test_templates(void **state)
+{
+	(void)state;
+	check_template("{{.State.Pid}} {{ .name }}", "7 /a\n");
+	check_template("{{json .List}}\\t{{json .Name}}", "[1,\"x\"]\t\"/a\"\n");
+	check_template("plain", "plain\n");
+	check_template("{{.Nothing.There}}{{.No}}", "<no value><no value>\n");
+	check_template("{{.State}}", "{\"Pid\":7,\"Status\":\"up\"}\n");
+	check_template("{{range .List}}", NULL);
+	check_template("{{.Name", NULL);
+	check_template("{{}}", NULL);
+	check_template("{{..}}", NULL);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -431,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_keys), cmocka_unit_test(test_signals), cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_capabilities), cmocka_unit_test(test_seccomp), cmocka_unit_test(test_times),
 		cmocka_unit_test(test_log_lines), cmocka_unit_test(test_ages), cmocka_unit_test(test_args), cmocka_unit_test(test_config),
+		cmocka_unit_test(test_templates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
