@@ -92,6 +92,15 @@ assert_eq "$(run --device "$VM_DISK_pool:/dev/my-disk:r" tiny sh -c 'ls -l /dev/
 	dd if=/dev/my-disk of=/dev/null count=1 && echo read; dd if=/dev/null of=/dev/my-disk count=0 || echo no' 2>/dev/null | tr '\n' ' ')" "b read no "
 assert_eq "$(status_of run --device /dev/no-such tiny true)" 125
 
+step "another runtime"
+printf '#!/bin/sh\necho "$*" >>%s\nexec crun "$@"\n' "$T/asked" >"$T/runtime"
+chmod +x "$T/runtime"
+assert_eq "$(run --runtime "$T/runtime" tiny echo by another)" "by another"
+for verb in create start delete; do
+	grep -q " $verb " "$T/asked" || fail "it was not asked to $verb"
+done
+assert_eq "$(status_of run --runtime no-such-runtime tiny true)" 125
+
 step "environment, labels, files"
 printf 'A=from file\n# no\n\nKEPT\n' >"$T/env"
 assert_eq "$(KEPT=ours run --env-file "$T/env" -e B=b tiny sh -c 'echo $A $KEPT $B')" "from file ours b"

@@ -22,6 +22,8 @@ said() {
 	layerctl logs "$1" | grep -q "$2"
 }
 
+logs=$(ls -A /var/lib/layerblk/containers 2>/dev/null || true)
+
 step "created, started, ended"
 id=$(ctl create --name one --label colour=red tiny sh -c 'echo begun; echo to stderr >&2; echo more >>/file; wc -l </file')
 assert_eq "${#id}" 64 "an id"
@@ -134,6 +136,7 @@ assert_eq "$(ctl ps -a --format '{{.Names}}')" goes-on
 ctl rm -f goes-on
 
 step "many at once, and nothing is left"
+spaces=$(lsns -n -t net | wc -l)
 for ((i = 0; i < 20; i++)); do
 	within 600 layerctl run -d --name "c$i" tiny sh -c "echo $i; sleep 1000" >/dev/null &
 done
@@ -148,8 +151,9 @@ assert_eq "$(status .active_volumes)" 0 "active volumes"
 for d in containers oci exits; do
 	[ -z "$(ls -A /run/layerblk/$d)" ] || fail "left in $d: $(ls /run/layerblk/$d)"
 done
-[ -z "$(ls -A /var/lib/layerblk/containers)" ] || fail "a log is left"
+assert_eq "$(ls -A /var/lib/layerblk/containers)" "$logs" logs
 grep -E "^/dev/layerblk| /run/layerblk" /proc/mounts && fail "a mount is left"
 [ -z "$(find /sys/fs/cgroup/layerblk -mindepth 1 -type d)" ] || fail "a cgroup is left"
 pgrep conmon && fail "a conmon is left"
+assert_eq "$(lsns -n -t net | wc -l)" "$spaces" "network namespaces"
 layerctl image rm tiny

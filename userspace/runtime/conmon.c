@@ -189,7 +189,7 @@ int conmon_start(const struct conmon *conmon, struct conmon_session *session, pi
 		 struct layerblk_error *err)
 {
 	cleanup_words struct words words = { 0 };
-	cleanup_free char *runtime = program_path(OCI_RUNTIME, err), *program = runtime ? program_path(CONMON, err) : NULL;
+	cleanup_free char *runtime = oci_runtime(conmon->id, err), *program = runtime ? program_path(CONMON, err) : NULL;
 	struct pipes pipes;
 	long long ready;
 	pid_t first;

@@ -24,7 +24,7 @@ static void pass_on(void *arg, int number)
 {
 	struct session *session = arg;
 
-	oci_signal(session->container->id, number, false, NULL);	/* it may just have ended */
+	oci_signal(session->container->id, number, NULL);	/* it may just have ended */
 }
 
 static int connect_to(void *arg, const struct container *container, struct layerblk_error *err)

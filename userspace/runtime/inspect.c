@@ -104,6 +104,7 @@ static json_object *host_object(const struct container *container)
 
 	add_text(object, "NetworkMode", container_text(container, "network"));
 	json_object_object_add(object, "RestartPolicy", restart_object(container));
+	add_text(object, "Runtime", container_text(container, "runtime") ? container_text(container, "runtime") : OCI_RUNTIME);
 	add_flag(object, "AutoRemove", container_flag(container, "auto_remove"));
 	add_flag(object, "Privileged", container_flag(container, "privileged"));
 	add_flag(object, "ReadonlyRootfs", container_flag(container, "read_only"));

@@ -15,6 +15,7 @@
 #include "json.h"
 #include "oci.h"
 #include "process.h"
+#include "program.h"
 
 #define CGROUP_FS	"/sys/fs/cgroup"
 
@@ -127,49 +128,70 @@ int oci_failure(const char *bundle, const char *said, const char *command, struc
 
 /* ------------------------------------------------------------------ requests */
 
-int oci_start(const char *id, struct layerblk_error *err)
+char *oci_runtime(const char *id, struct layerblk_error *err)
 {
-	const char *argv[] = { OCI_RUNTIME, "--root", OCI_ROOT, "start", id, NULL };
+	cleanup_file FILE *file = NULL;
+	cleanup_free char *line = NULL;
+	char path[PATH_MAX];
+	size_t room = 0;
 
-	return process_run(argv, "start the container", id, err);
+	snprintf(path, sizeof(path), "%s/%s/%s", CONTAINER_DIR, id, OCI_RUNTIME_FILE);
+	file = fopen(path, "re");
+	if (file && getline(&line, &room, file) > 1) {
+		line[strcspn(line, "\n")] = '\0';
+		return take_ptr(line);
+	}
+	return program_path(OCI_RUNTIME, err);
 }
 
-int oci_signal(const char *id, int number, bool all, struct layerblk_error *err)
+/* RUNTIME --root DIR VERB [OPTION] ID [ARG] */
+static int request(const char *id, const char *verb, const char *option, const char *argument, const char *what,
+		   struct layerblk_error *err)
+{
+	cleanup_free char *runtime = oci_runtime(id, err);
+	const char *argv[8] = { runtime, "--root", OCI_ROOT, verb };
+	size_t count = 4;
+
+	if (!runtime)
+		return -ENOENT;
+	if (option)
+		argv[count++] = option;
+	argv[count++] = id;
+	if (argument)
+		argv[count++] = argument;
+	return process_run(argv, what, id, err);
+}
+
+int oci_start(const char *id, struct layerblk_error *err)
+{
+	return request(id, "start", NULL, NULL, "start the container", err);
+}
+
+int oci_signal(const char *id, int number, struct layerblk_error *err)
 {
 	char text[16];
-	const char *argv[] = { OCI_RUNTIME, "--root", OCI_ROOT, "kill", id, text, NULL, NULL };
 
 	snprintf(text, sizeof(text), "%d", number);
-	if (all) {
-		argv[4] = "--all";
-		argv[5] = id;
-		argv[6] = text;
-	}
-	return process_run(argv, "signal the container", id, err);
+	return request(id, "kill", NULL, text, "signal the container", err);
 }
 
 int oci_pause(const char *id, struct layerblk_error *err)
 {
-	const char *argv[] = { OCI_RUNTIME, "--root", OCI_ROOT, "pause", id, NULL };
-
-	return process_run(argv, "pause the container", id, err);
+	return request(id, "pause", NULL, NULL, "pause the container", err);
 }
 
 int oci_resume(const char *id, struct layerblk_error *err)
 {
-	const char *argv[] = { OCI_RUNTIME, "--root", OCI_ROOT, "resume", id, NULL };
-
-	return process_run(argv, "resume the container", id, err);
+	return request(id, "resume", NULL, NULL, "resume the container", err);
 }
 
 void oci_delete(const char *id)
 {
-	const char *argv[] = { OCI_RUNTIME, "--root", OCI_ROOT, "delete", "--force", id, NULL };
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", OCI_ROOT, id);
 	if (access(path, F_OK) == 0)
-		process_run(argv, "end the container", id, NULL);
+		request(id, "delete", "--force", NULL, "end the container", NULL);
 	snprintf(path, sizeof(path), CGROUP_FS CGROUP_ROOT "/%s", id);
 	rmdir(path);			/* of one that the runtime has forgotten */
 }

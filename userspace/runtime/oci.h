@@ -8,7 +8,8 @@
 #include <layerblk.h>
 #include "work.h"
 
-#define OCI_RUNTIME	"crun"
+#define OCI_RUNTIME	"crun"		/* unless a container names another */
+#define OCI_RUNTIME_FILE "runtime"	/* in the bundle: the path of the one that made it */
 #define OCI_ROOT	RUN_DIR "/oci"
 #define OCI_LOG		"oci.log"
 #define CGROUP_ROOT	"/layerblk"
@@ -34,8 +35,11 @@ void oci_directory_remove(const char *path);
  */
 int oci_failure(const char *bundle, const char *said, const char *command, struct layerblk_error *err);
 
+/* The program that runs a container: its own, from its bundle, or the usual one; malloc()ed. NULL: err says to install it. */
+char *oci_runtime(const char *id, struct layerblk_error *err);
+
 int oci_start(const char *id, struct layerblk_error *err);
-int oci_signal(const char *id, int number, bool all, struct layerblk_error *err);
+int oci_signal(const char *id, int number, struct layerblk_error *err);
 int oci_pause(const char *id, struct layerblk_error *err);
 int oci_resume(const char *id, struct layerblk_error *err);
 /* Kills what is left of a container and lets the runtime forget it. No error when there is nothing. */

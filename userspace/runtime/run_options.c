@@ -2,7 +2,7 @@
 /*
  * From the options of run and create to what a container's record begins as. Members: tty, interactive, stdin_once, auto_remove, env, user,
  * workdir, hostname, labels, read_only, network, ports, publish_all, dns, dns_search, add_host, cap_add, cap_drop, privileged,
- * no_new_privileges, seccomp_unconfined, devices, memory, nano_cpus, cpuset, pids_limit, shm_size, sysctls, ulimits, stop_signal, stop_timeout, restart, init. What is
+ * no_new_privileges, seccomp_unconfined, devices, memory, nano_cpus, cpuset, pids_limit, shm_size, sysctls, ulimits, stop_signal, stop_timeout, restart, runtime, init. What is
  * not given is not there.
  */
 #include <arpa/inet.h>
@@ -373,6 +373,7 @@ static int take_life(struct command_call *call, json_object *to)
 		json_object_object_add(to, "stop_timeout", json_object_new_int64(rc ? 0 : (int64_t)seconds));
 	}
 	set_text(call, to, "stop-signal", "stop_signal");
+	set_text(call, to, "runtime", "runtime");
 	if (!rc)
 		rc = take_init(call, to);
 	return rc ? rc : take_restart(call, to);

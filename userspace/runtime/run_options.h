@@ -52,6 +52,7 @@
 	{ .name = "stop-signal", .value = "SIGNAL", .help = "Signal that stops it (default: the image's, or SIGTERM)" }, \
 	{ .name = "stop-timeout", .value = "SECONDS", .help = "How long stop waits before it kills (default: 10)" }, \
 	{ .name = "restart", .value = "POLICY", .help = "\"no\" (default) or \"on-failure[:N]\": start it again, at most N times" }, \
+	{ .name = "runtime", .value = "PROGRAM", .help = "The OCI runtime, by name or path (default: crun)" }, \
 	{ .name = "init", .help = "Run an init in it that reaps processes (needs tini or catatonit)" }, \
 	OPTION_POOL
 

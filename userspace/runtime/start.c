@@ -22,6 +22,7 @@
 #include "namespace.h"
 #include "network.h"
 #include "oci.h"
+#include "program.h"
 #include "ref.h"
 #include "spec.h"
 #include "start.h"
@@ -51,6 +52,23 @@ static int mount_root(struct start *start, struct layerblk_error *err)
 	return disk_mount(device, rootfs, NULL, "nodev", false, err);
 }
 
+/* So that whoever has to do with it later asks the same one. */
+static int write_runtime(const struct container *container, struct layerblk_error *err)
+{
+	const char *name = container_text(container, "runtime");
+	cleanup_free char *path = name ? program_path(name, err) : NULL, *line = NULL;
+
+	if (!name)
+		return 0;
+	if (!path)
+		return -ENOENT;
+	if (asprintf(&line, "%s\n", path) < 0) {
+		line = NULL;
+		return layerblk_error_set(err, ENOMEM, "use the runtime", name, "no memory");
+	}
+	return oci_bundle_write(container->id, OCI_RUNTIME_FILE, line, err);
+}
+
 static int write_files(const struct start *start, struct layerblk_error *err)
 {
 	const struct container *container = start->container;
@@ -62,7 +80,9 @@ static int write_files(const struct start *start, struct layerblk_error *err)
 		line = NULL;
 		return layerblk_error_set(err, ENOMEM, "prepare the container", container->name, "no memory");
 	}
-	rc = oci_bundle_write(container->id, "hostname", line, err);
+	rc = write_runtime(container, err);
+	if (!rc)
+		rc = oci_bundle_write(container->id, "hostname", line, err);
 	if (!rc)
 		rc = oci_bundle_write(container->id, "hosts", hosts, err);
 	if (!rc && resolv)

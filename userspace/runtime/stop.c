@@ -36,7 +36,7 @@ static int stop_signal(const struct container *container)
 /* A process that is just being ended makes the runtime refuse; what counts is whether it is gone then. */
 static int send_signal(const struct container *container, int number, struct layerblk_error *err)
 {
-	int rc = oci_signal(container->id, number, false, err);
+	int rc = oci_signal(container->id, number, err);
 
 	return rc && !oci_is_alive(container->id) ? 0 : rc;
 }
@@ -91,7 +91,7 @@ int container_kill(const struct pool *pool, const struct container *container, i
 		return not_running(container, "signal the container", err);
 	if (number == SIGKILL)
 		mark_stopped(container);
-	return oci_signal(container->id, number, false, err);
+	return oci_signal(container->id, number, err);
 }
 
 int container_wait(const struct pool *pool, const struct container *container, int *status, struct layerblk_error *err)
