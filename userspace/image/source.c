@@ -16,6 +16,7 @@
 #include <archive_entry.h>
 #include "cleanup.h"
 #include "source.h"
+#include "spool.h"
 
 #define CHUNK		(256U << 10)
 #define LINKS_MAX	8
@@ -192,47 +193,10 @@ static const struct member *index_find(const struct source *source, const char *
 
 /* ------------------------------------------------------------------ opening */
 
-static int temporary_file(void)
-{
-	const char *directory = getenv("TMPDIR");
-	cleanup_free char *template = NULL;
-	int fd;
-
-	if (!directory || *directory != '/')
-		directory = "/var/tmp";
-	fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return fd;
-	if (asprintf(&template, "%s/layerctl-XXXXXX", directory) < 0) {
-		template = NULL;
-		errno = ENOMEM;
-		return -1;
-	}
-	fd = mkostemp(template, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(template);
-	return fd;
-}
-
-static int write_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t wrote = write(fd, data, size);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0)
-			return -errno;
-		data += wrote;
-		size -= (size_t)wrote;
-	}
-	return 0;
-}
-
 /* Unpacks what `raw` gives into a temporary file that takes the place of source->fd. */
 static int spool(struct source *source, struct archive *raw, struct layerblk_error *err)
 {
-	cleanup_fd int fd = temporary_file();
+	cleanup_fd int fd = spool_open();
 	const void *data;
 	size_t size;
 	int64_t offset;
