@@ -17,6 +17,7 @@
 #include "tree.h"
 
 #define WHAT		"compare the layer's file"
+#define EXT4_LOST_FOUND	11		/* its inode, always */
 #define COMPARE_CHUNK	(64U << 10)
 
 struct walk {
@@ -249,6 +250,9 @@ static int walk_name(struct walk *walk, int before, int after, const char *name,
 	if (fstatat(after, name, &new, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    (was && fstatat(before, name, &old, AT_SYMLINK_NOFOLLOW) != 0))
 		return failed(walk, path, errno);
+	if (parent == 0 && !was && strcmp(name, "lost+found") == 0 && S_ISDIR(new.st_mode) && new.st_ino == EXT4_LOST_FOUND &&
+	    new.st_nlink == 2)
+		return 0;		/* mkfs's own; no image has it */
 	if (S_ISSOCK(new.st_mode))
 		return was && !S_ISSOCK(old.st_mode) ? list_add(walk, CHANGE_REMOVED, path, NULL, parent) : 0;
 	was = was && !S_ISSOCK(old.st_mode);

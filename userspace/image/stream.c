@@ -233,6 +233,20 @@ int stream_check_blob(struct source *source, const struct bundle_layer *layer, s
 	return rc;
 }
 
+int stream_measure(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
+		   char diff_id[DIGEST_TEXT], struct layerblk_error *err)
+{
+	struct stream *stream = NULL;
+	int rc = stream_open(source, layer, progress, arg, &stream, err);
+
+	if (rc || !stream)
+		return rc;
+	rc = drain(stream, err);
+	hasher_text(stream->tar_hash, diff_id);
+	stream_close(stream);
+	return rc;
+}
+
 uint64_t stream_blob_size(const struct stream *stream)
 {
 	return blob_size(stream->blob);

@@ -28,6 +28,10 @@ struct recipe *stream_recipe(const struct stream *stream);
 int stream_check_blob(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
 		      struct layerblk_error *err);
 
+/* Only reads the blob: the digest of its uncompressed bytes, which nobody has told. */
+int stream_measure(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
+		   char diff_id[DIGEST_TEXT], struct layerblk_error *err);
+
 /* libarchive's reader of the tar; it stays the stream's. */
 struct archive *stream_tar(struct stream *stream);
 

@@ -132,7 +132,7 @@ static void record_time(struct records *records, const char *key, struct timespe
 	bool negative = time.tv_sec < 0;
 	uint64_t seconds = negative ? (uint64_t)-(time.tv_sec + (time.tv_nsec ? 1 : 0)) : (uint64_t)time.tv_sec;
 	long fraction = negative && time.tv_nsec ? 1000000000 - time.tv_nsec : time.tv_nsec;
-	char digits[16] = "";
+	char digits[32] = "";
 
 	if (fraction) {
 		snprintf(digits, sizeof(digits), ".%09ld", fraction);
