@@ -14,12 +14,11 @@ tree_list() {
 	/usr/bin/python3 "$TEST_REPO/tests/lib/treelist.py" "$@"
 }
 buildah() {
-	command buildah --root "$T/storage" --runroot "$T/run" --storage-driver vfs --signature-policy "$T/policy.json" "$@"
+	command buildah --root "$T/storage" --runroot "$T/run" --storage-driver vfs "$@"
 }
 podman() {
 	command podman --root "$T/storage" --runroot "$T/run" --storage-driver vfs --cgroup-manager cgroupfs "$@"
 }
-echo '{"default":[{"type":"insecureAcceptAnything"}]}' >policy.json
 
 step "an image of three layers, by umoci"
 umoci init --layout src
@@ -119,8 +118,9 @@ done
 umoci unpack --image layout:v1 b4 >/dev/null 2>&1
 name=$(buildah from oci-archive:gzip.tar:v2)
 assert_eq "sha256:$(buildah inspect --format '{{.FromImageID}}' "$name")" "$id" "the id that buildah reads"
-tree_list "$(buildah mount "$name")" >got
-diff want got || fail "the tree that buildah has"
+# Its driver makes the root directory itself, with a time of its own.
+tree_list "$(buildah mount "$name")" | sed 1d >got
+sed 1d want | diff - got || fail "the tree that buildah has"
 buildah rm "$name" >/dev/null
 podman load -q -i docker.tar
 assert_eq "$(podman image inspect --format '{{.Id}}' example.com/team/app:1.0)" "${id#sha256:}" "the id that podman reads"

@@ -12,7 +12,11 @@ cd "$T"
 export TMPDIR=$T XDG_RUNTIME_DIR=$T REGISTRY_AUTH_FILE=$T/auth.json
 ip link set lo up
 
-# registry PORT [AUTH]: its process id in $REGISTRY.
+listens() {
+	bash -c "exec 3<>/dev/tcp/127.0.0.1/$1" 2>/dev/null
+}
+
+# registry PORT [AUTH]
 registry() {
 	cat >"config-$1.yml" <<-EOF
 		version: 0.1
@@ -21,9 +25,11 @@ registry() {
 		http: {addr: 127.0.0.1:$1}
 		${2-}
 	EOF
-	docker-registry serve "config-$1.yml" >"registry-$1.log" 2>&1 &
+	# It takes REGISTRY_... of the environment for settings of its own.
+	env -u REGISTRY_AUTH_FILE docker-registry serve "config-$1.yml" >"registry-$1.log" 2>&1 &
 	defer "kill $!; wait $! || true"
-	wait_until 60 bash -c "exec 3<>/dev/tcp/127.0.0.1/$1" 2>/dev/null
+	defer "cat '$T/registry-$1.log'"
+	wait_until 60 listens "$1"
 }
 registry 5000
 /usr/bin/python3 -W ignore -c 'import crypt; print("jo:" + crypt.crypt("secret", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))' >htpasswd

@@ -31,6 +31,7 @@ struct directory_time {
 struct apply {
 	struct tree tree;
 	struct stream *stream;
+	bool plain;			/* no layer: there are no whiteouts */
 	struct directory_time *times;
 	size_t time_count;
 	struct apply_result result;
@@ -398,9 +399,9 @@ static int apply_entry(struct apply *apply, struct archive_entry *entry, struct 
 	if (!*path)
 		return apply_root(apply, entry, err);
 	base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-	if (path_has_prefix(path, WHITEOUT_META, &last) && (!last || strcmp(base, WHITEOUT_OPAQUE) != 0))
+	if (!apply->plain && path_has_prefix(path, WHITEOUT_META, &last) && (!last || strcmp(base, WHITEOUT_OPAQUE) != 0))
 		return 0;		/* what aufs kept for itself */
-	whiteout = path_has_prefix(path, WHITEOUT, &last);
+	whiteout = !apply->plain && path_has_prefix(path, WHITEOUT, &last);
 	if (whiteout && !last)
 		return layerblk_error_set(err, EBADMSG, WHAT, path, "it lies beneath a whiteout");
 	if (whiteout && (strcmp(base, WHITEOUT) == 0 || strcmp(base, WHITEOUT ".") == 0 || strcmp(base, WHITEOUT "..") == 0))
@@ -434,9 +435,9 @@ static int apply_entries(struct apply *apply, struct layerblk_error *err)
 	return rc;
 }
 
-int apply_layer(int root, struct stream *stream, struct apply_result *result, struct layerblk_error *err)
+static int apply_to(int root, struct stream *stream, bool plain, struct apply_result *result, struct layerblk_error *err)
 {
-	struct apply apply = { .tree = { .root = root, .what = WHAT }, .stream = stream };
+	struct apply apply = { .tree = { .root = root, .what = WHAT }, .stream = stream, .plain = plain };
 	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before = (locale_t)0;
 	int rc;
 
@@ -456,4 +457,14 @@ int apply_layer(int root, struct stream *stream, struct apply_result *result, st
 	if (!rc && result)
 		*result = apply.result;
 	return rc;
+}
+
+int apply_layer(int root, struct stream *stream, struct apply_result *result, struct layerblk_error *err)
+{
+	return apply_to(root, stream, false, result, err);
+}
+
+int apply_tree(int root, struct stream *stream, struct layerblk_error *err)
+{
+	return apply_to(root, stream, true, NULL, err);
 }

@@ -25,4 +25,7 @@ struct apply_result {
  */
 int apply_layer(int root, struct stream *stream, struct apply_result *result, struct layerblk_error *err);
 
+/* The same for a tar that is no layer: ".wh." means nothing in it. */
+int apply_tree(int root, struct stream *stream, struct layerblk_error *err);
+
 #endif
