@@ -44,10 +44,10 @@ for fs in ext4 xfs; do
 	layerctl image commit -c 'ENV A=b' -c 'CMD ["/bin/tool"]' -m 'what was done' work made:1 >id
 	echo "after the commit" >m/too-late
 	rm m/too-late
-	layerctl image inspect made:1 >inspect
-	assert_eq "$(jq -r '.[0].Config.Env[-1], .[0].Config.Cmd[0]' inspect | tr '\n' ' ')" "A=b /bin/tool " "the config"
+	layerctl image inspect made:1 >inspected
+	assert_eq "$(jq -r '.[0].Config.Env[-1], .[0].Config.Cmd[0]' inspected | tr '\n' ' ')" "A=b /bin/tool " "the config"
 	assert_eq "$(layerctl history --format json made:1 | jq -r '.[0].comment')" "what was done" "history"
-	assert_eq "$(jq '.[0].Layers | length' inspect)" 5 layers
+	assert_eq "$(jq '.[0].Layers | length' inspected)" 5 layers
 	tree_list m >want
 	umount m
 	layerctl deactivate work

@@ -110,10 +110,10 @@ step "import of a root tar"
 mkdir root && mkdir root/etc && echo hi >root/etc/motd && ln -s etc/motd root/link
 tar -C root -cf root.tar .
 layerctl import -c 'CMD ["/bin/sh", "-l"]' -c 'ENV A="b c" D=e' -c 'EXPOSE 80 53/udp' -c 'WORKDIR /srv' -c 'USER jo' -m 'by hand' root.tar my/root:1 >id
-layerctl image inspect my/root:1 >inspect
-assert_eq "$(jq -c '.[0].Config' inspect)" \
+layerctl image inspect my/root:1 >inspected
+assert_eq "$(jq -c '.[0].Config' inspected)" \
 	'{"Cmd":["/bin/sh","-l"],"Env":["A=b c","D=e"],"ExposedPorts":{"80/tcp":{},"53/udp":{}},"WorkingDir":"/srv","User":"jo"}' "the config"
-assert_eq "$(jq -r '.[0].RootFS.diff_ids[0]' inspect)" "sha256:$(sha256sum <root.tar | cut -d' ' -f1)" "the diff_id"
+assert_eq "$(jq -r '.[0].RootFS.diff_ids[0]' inspected)" "sha256:$(sha256sum <root.tar | cut -d' ' -f1)" "the diff_id"
 assert_eq "$(layerctl history --format json my/root:1 | jq -r '.[0].comment')" "by hand" "the comment"
 gzip -c root.tar | layerctl import - my/root:2 >id2
 assert_eq "$(layerctl volume ls --quiet | wc -l)" 1 "the same layer"

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "changes.h"
+#include "tree_changes.h"
 #include "cleanup.h"
 #include "context.h"
 #include "sink.h"

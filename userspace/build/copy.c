@@ -12,7 +12,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 #include "apply.h"
-#include "changes.h"
+#include "tree_changes.h"
 #include "cleanup.h"
 #include "copy.h"
 #include "spool.h"

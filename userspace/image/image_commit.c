@@ -6,7 +6,7 @@
 #include <errno.h>
 #include "bundle.h"
 #include "cleanup.h"
-#include "commit.h"
+#include "layer_commit.h"
 #include "config_change.h"
 #include "disk.h"
 #include "image_commands.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "changes.h"
+#include "tree_changes.h"
 #include "cleanup.h"
 #include "layer_tar.h"
 #include "spool.h"

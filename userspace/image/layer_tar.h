@@ -12,7 +12,7 @@
 
 /*
  * before: the root of the layer below, -1 for a base layer. Both open for reading. related: they are a volume and its parent (see
- * changes.h). -EINVAL for what no layer can hold: a name that begins with ".wh.".
+ * tree_changes.h). -EINVAL for what no layer can hold: a name that begins with ".wh.".
  */
 int layer_tar_write(int before, int after, bool related, const struct sink *to, struct layerblk_error *err);
 

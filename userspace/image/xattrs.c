@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Extended attributes of a file that an image keeps; see changes.h. */
+/* Extended attributes of a file that an image keeps; see tree_changes.h. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
-#include "changes.h"
+#include "tree_changes.h"
 #include "cleanup.h"
 #include "tarhead.h"
 

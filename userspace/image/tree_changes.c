@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * See changes.h. One walk over both trees side by side. A file with several names is listed even when it has not changed, until it
+ * See tree_changes.h. One walk over both trees side by side. A file with several names is listed even when it has not changed, until it
  * is known (settle_links()) whether one of the others has.
  */
 #include <dirent.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "changes.h"
+#include "tree_changes.h"
 #include "cleanup.h"
 #include "spool.h"
 #include "tarhead.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* See commit.h. */
+/* See layer_commit.h. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include "cleanup.h"
-#include "commit.h"
+#include "layer_commit.h"
 #include "finalize.h"
 #include "import.h"
 #include "json.h"
