@@ -18,12 +18,13 @@ declare -A GROUP=(
 		libjson-c-dev libblkid-dev libmount-dev libssl-dev uuid-dev
 		libelf-dev pahole"
 	[test]="libcmocka-dev sparse shellcheck clang-tidy perl python3 jq
-		umoci skopeo zstd dkms mandoc patch clang libclang-rt-14-dev llvm"
+		umoci skopeo buildah podman docker-registry zstd dkms mandoc patch clang libclang-rt-14-dev llvm"
 	[vm]="qemu-system-x86 busybox-static udev kmod cpio zstd xz-utils
 		e2fsprogs xfsprogs fio util-linux mount dmsetup iproute2 crun
-		binutils"
+		binutils conmon containernetworking-plugins iptables procps"
 	[kernel]="gcc make flex bison bc libelf-dev libssl-dev perl kmod xz-utils"
-	[quickstart]="mmdebstrap umoci jq zstd crun e2fsprogs xfsprogs"
+	[quickstart]="mmdebstrap umoci jq zstd crun conmon containernetworking-plugins iptables procps
+		e2fsprogs xfsprogs"
 )
 
 usage() {

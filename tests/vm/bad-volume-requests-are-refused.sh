@@ -59,7 +59,7 @@ refused layerctl snapshot nobody x
 refused layerctl activate nobody
 refused layerctl volume inspect nobody
 refused layerctl volume rollback v base
-refused layerctl diff base nobody
+refused layerctl volume diff base nobody
 refused layerctl pool status no-such-pool
 
 step "words"

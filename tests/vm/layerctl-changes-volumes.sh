@@ -87,14 +87,14 @@ layerctl volume rollback web web1
 block_is "$(disk web)" 5 before
 
 step "diff"
-assert_eq "$(layerctl diff web1 web2)" "C 20480 8192"
-assert_eq "$(layerctl diff web2)" "C 20480 8192"
-assert_eq "$(layerctl diff web2 web1)" "C 20480 4096
+assert_eq "$(layerctl volume diff web1 web2)" "C 20480 8192"
+assert_eq "$(layerctl volume diff web2)" "C 20480 8192"
+assert_eq "$(layerctl volume diff web2 web1)" "C 20480 4096
 D 24576 4096"
-assert_eq "$(layerctl diff --summary web2 web1)" "4KiB changed, 4KiB cleared, in 2 ranges"
-assert_eq "$(layerctl diff --format json web1 web2 | jq -c .)" \
+assert_eq "$(layerctl volume diff --summary web2 web1)" "4KiB changed, 4KiB cleared, in 2 ranges"
+assert_eq "$(layerctl volume diff --format json web1 web2 | jq -c .)" \
 	'{"changed":8192,"cleared":0,"ranges":[{"start":20480,"length":8192,"data":true}]}'
-refused -m "not frozen" layerctl diff web1 web
+refused -m "not frozen" layerctl volume diff web1 web
 
 step "freeze lets an unused disk go"
 disk small >/dev/null

@@ -63,7 +63,7 @@ assert_eq "$(layerctl volume ls --quiet "$VM_DISK_spare")" x
 assert_eq "$(layerctl volume inspect first/v | jq -r '.[0].pool')" "$uuid"
 assert_eq "$(layerctl volume inspect first/id:1 "${other:0:4}/id:1" | jq -r '.[].name' | tr '\n' ' ')" "v x "
 refused -m "another one" layerctl snapshot first/v "${other:0:8}/s"
-refused -m "two pools" layerctl diff first/v "${other:0:8}/x"
+refused -m "two pools" layerctl volume diff first/v "${other:0:8}/x"
 refused -m "another open pool" layerctl pool create --size 64M --label first "$T/two.img"
 [ ! -e "$T/two.img" ] || fail "a refused pool leaves its file"
 

@@ -17,7 +17,7 @@ layerctl snapshot v s2 >/dev/null
 block_write "$d" 30 thirty
 
 step "diff tells what differs, to the block"
-layerctl diff s1 s2 | tee "$T/diff"
+layerctl volume diff s1 s2 | tee "$T/diff"
 [ -s "$T/diff" ] || fail "no difference found"
 
 step "rollback"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: layerctl run: environment, arguments, exit status, isolation, volumes, and nothing left
-# requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun
+# requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun cmd:conmon
 # timeout: 420
 # shellcheck disable=SC2016 # expanded in the container
 . "$TEST_REPO/tests/lib/test.sh"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # desc: twelve containers started and ended at once, over and over: never busy, nothing left
 # smp: 2
-# requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun
+# requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun cmd:conmon
 # timeout: 900
 . "$TEST_REPO/tests/lib/test.sh"
 . "$TEST_REPO/tests/lib/pool.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: run's options, containers that stay, ps and rm
-# requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun
+# requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun cmd:conmon
 # timeout: 600
 # shellcheck disable=SC2016 # expanded in the container
 . "$TEST_REPO/tests/lib/test.sh"
@@ -36,10 +36,10 @@ assert_eq "$(status_of run -u nobody-here tiny id)" 125
 assert_eq "$(status_of run -v no-path tiny id)" 125
 assert_eq "$(status_of run -v a:b tiny id)" 125
 assert_eq "$(status_of run -v x:/a -v y:/a tiny id)" 125
-assert_eq "$(status_of run --network bridge tiny id)" 125
+assert_eq "$(status_of run --network no-such tiny id)" 125
 assert_eq "$(status_of run --name a/b tiny id)" 125
 assert_eq "$(status_of run --no-such-option tiny id)" 125
-assert_eq "$(status_of run -t tiny id </dev/null)" 125
+assert_eq "$(status_of run -it tiny id </dev/null)" 125
 assert_eq "$(layerctl volume ls --filter frozen=false --quiet | wc -l)" 0 "volumes after refusals"
 [ -z "$(run tiny sh -c 'dd if=/dev/vda of=/dev/null 2>/dev/null && echo read')" ] || fail "it reads a disk of the host"
 assert_eq "$(run tiny sh -c 'cat /proc/sys/kernel/hostname >/dev/null; echo x >/proc/sys/kernel/hostname || echo no' 2>/dev/null)" no

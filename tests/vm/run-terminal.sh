@@ -1,54 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: run -it gives a terminal of the right size, keys reach the container, the exit status comes back
-# requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun
-# timeout: 300
+# requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun cmd:conmon
+# timeout: 600
+# shellcheck disable=SC2016 # computed inside
 . "$TEST_REPO/tests/lib/test.sh"
 . "$TEST_REPO/tests/lib/pool.sh"
 . "$TEST_REPO/tests/lib/images.sh"
+. "$TEST_REPO/tests/lib/terminal.sh"
 
 pool_on "$VM_DISK_pool"
 mkimage oci "$T/tiny"
 layerctl image import "$T/tiny" >/dev/null
-
-cat >"$T/terminal.py" <<'PY'
-"""Runs a command on a terminal of 33 by 99; types each line of its input when "$ " or what precedes "<<" is seen."""
-import fcntl, os, pty, select, signal, struct, sys, termios, time
-pid, fd = pty.fork()
-if pid == 0:
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
-    os.execvp(sys.argv[2], sys.argv[2:])
-typed = [part.split("<<") for part in sys.argv[1].split("|")] if sys.argv[1] else []
-seen, end = b"", time.time() + 60
-while time.time() < end:
-    if typed and typed[0][0].encode() in seen:
-        os.write(fd, typed.pop(0)[1].encode().decode("unicode_escape").encode())
-        seen_so_far, seen = seen, b""
-        sys.stdout.write(seen_so_far.decode())
-    if not select.select([fd], [], [], 0.1)[0]:
-        continue
-    try:
-        part = os.read(fd, 4096)
-    except OSError:
-        break
-    if not part:
-        break
-    seen += part
-sys.stdout.write(seen.decode())
-if time.time() >= end:
-    os.kill(pid, signal.SIGKILL)
-    sys.exit("in vain waited for %r" % typed[:1])
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-PY
-terminal() {
-	local rc=0
-
-	within 120 /usr/bin/python3 "$T/terminal.py" "$@" >"$T/out" || rc=$?
-	tr -d '\r' <"$T/out" >"$T/text"
-	cat "$T/text"
-	echo
-	STATUS=$rc
-}
 
 step "size, name, exit status"
 terminal "" layerctl run --rm -it tiny /bin/busybox sh -c 'busybox stty size; busybox tty; exit 3'
@@ -57,17 +20,42 @@ grep -qx '33 99' "$T/text" || fail "not of the size of the terminal outside"
 grep -qx '/dev/pts/0' "$T/text" || fail "not a terminal of its own"
 
 step "a shell, typed into"
-# shellcheck disable=SC2016 # computed inside
 terminal '# <<echo $((6 * 7))\n|42<<exit 4\n' layerctl run --rm -it tiny sh
 assert_eq "$STATUS" 4 "the exit status"
 grep -q '^42' "$T/text" || fail "no answer"
 
 step "Ctrl-C goes to what runs inside, not to layerctl"
 # To a process that was there before the key: the shell itself, between two commands, would go on with the next.
-# shellcheck disable=SC2016 # computed inside
 terminal '# <<sh -c "echo $((40 + 2))go; exec sleep 100"\n|42go<<\x03|# <<echo $((40 + 3))alive\n|43alive<<exit 6\n' \
 	layerctl run --rm -it tiny sh
 assert_eq "$STATUS" 6 "the exit status"
+
+step "detached by its keys, it goes on; attached again, it is the same shell"
+terminal '# <<X=$((40 + 4)); echo $X\n|44<<\x10\x11' layerctl run --name kept -it tiny sh
+assert_eq "$STATUS" 0 "the exit status of a detached run"
+assert_eq "$(layerctl ps --format json | jq -r '.[0].name')" kept "running"
+terminal '<<\n|# <<\x10echo $((X + 1))\n|45<<\x10\x11' layerctl attach kept
+assert_eq "$STATUS" 0 "the exit status of a detached attach"
+terminal '<<\n|# <<echo $((X + 2))\n|46<<\x10\x11p\n|# <<ab' layerctl attach --detach-keys a,b kept
+assert_eq "$STATUS" 0 "other keys"
+terminal '<<\n|# <<exit 5\n' layerctl attach kept
+assert_eq "$STATUS" 5 "the exit status of what it was attached to"
+refused -m 'not running' layerctl attach kept </dev/null
+refused -m 'detach keys' layerctl attach --detach-keys ctrl-1 kept </dev/null
+terminal '# <<exit 6\n' layerctl start -ai kept
+assert_eq "$STATUS" 6 "started again, with its terminal"
+layerctl rm kept
+
+step "exec with a terminal, detached from"
+layerctl run -d --name base tiny sleep 1000 >/dev/null
+terminal '# <<busybox stty size; echo $((40 + 7))\n|47<<exit 8\n' layerctl exec -it base sh
+assert_eq "$STATUS" 8 "exec's exit status"
+grep -qx '33 99' "$T/text" || fail "not of the size of the terminal outside"
+terminal '# <<sleep 500\n|500<<\x10\x11' layerctl exec -it base sh
+assert_eq "$STATUS" 0 "the exit status of a detached exec"
+# shellcheck disable=SC2009 # in the container
+layerctl exec base sh -c 'busybox ps | busybox grep -q "[s]leep 500"' || fail "it ended with its terminal"
+layerctl rm -f base
 
 step "-t alone"
 terminal "" layerctl run --rm -t tiny sh -c 'test -t 1 && exit 5'

@@ -9,20 +9,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <archive_entry.h>
 #include "cleanup.h"
 #include "apply.h"
+#include "spool.h"
 #include "tree.h"
 
 #define WHAT		"apply the layer's entry"
 #define WHITEOUT	".wh."
 #define WHITEOUT_META	".wh..wh."
 #define WHITEOUT_OPAQUE	".wh..wh..opq"
-#define DEPTH_FILES	8192		/* descriptors that removing a deep tree may need */
 
 struct directory_time {
 	char *path;
@@ -32,6 +31,7 @@ struct directory_time {
 struct apply {
 	struct tree tree;
 	struct stream *stream;
+	bool plain;			/* no layer: there are no whiteouts */
 	struct directory_time *times;
 	size_t time_count;
 	struct apply_result result;
@@ -110,6 +110,19 @@ static int set_xattrs(const struct tree_place *place, struct archive_entry *entr
 	return 0;
 }
 
+/* A directory with a default ACL, of this layer or of one below, gives it to whatever is made in it. */
+static int drop_inherited(const struct tree_place *place, const char *path, struct layerblk_error *err)
+{
+	static const char *const names[] = { "system.posix_acl_access", "system.posix_acl_default" };
+	char file[NAME_MAX + 64];
+
+	xattr_path(place, file);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (lremovexattr(file, names[i]) != 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != EACCES)
+			return fail(path, errno, "an inherited ACL cannot be removed", err);
+	return 0;
+}
+
 /* The order counts: chown clears set-id bits and capabilities, an ACL changes the mode. */
 static int set_metadata(const struct tree_place *place, struct archive_entry *entry, const char *path,
 			struct layerblk_error *err)
@@ -182,36 +195,25 @@ static int set_directory_times(struct apply *apply, struct layerblk_error *err)
 
 /* ------------------------------------------------------------------ the kinds of entries */
 
-static int write_at(int fd, const char *data, size_t size, off_t offset)
-{
-	while (size > 0) {
-		ssize_t wrote = pwrite(fd, data, size, offset);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0)
-			return -errno;
-		data += wrote;
-		size -= (size_t)wrote;
-		offset += wrote;
-	}
-	return 0;
-}
-
 /* What the tar leaves out of a sparse file stays a hole. */
 static int copy_data(struct apply *apply, int fd, struct archive_entry *entry, const char *path,
 		     struct layerblk_error *err)
 {
 	struct archive *tar = stream_tar(apply->stream);
+	struct recipe *recipe = stream_recipe(apply->stream);
 	const void *data;
 	int64_t offset;
 	size_t size;
 	int got, rc;
 
+	if (recipe && archive_entry_size(entry) > 0)
+		recipe_file(recipe, fd, stream_position(apply->stream));
 	while ((got = archive_read_data_block(tar, &data, &size, &offset)) == ARCHIVE_OK) {
-		rc = write_at(fd, data, size, offset);
+		rc = write_all_at(fd, data, size, offset);
 		if (rc)
 			return fail(path, -rc, "writing it", err);
+		if (recipe)
+			recipe_data(recipe, data, size, (uint64_t)offset);
 	}
 	if (got != ARCHIVE_EOF)
 		return stream_error(apply->stream, WHAT, path, err);
@@ -321,6 +323,8 @@ static int make_entry(struct apply *apply, const struct tree_place *place, struc
 		rc = make_node(place, entry, path, err);
 	else
 		rc = layerblk_error_set(err, EBADMSG, WHAT, path, "it is of a kind (0%o) that a layer cannot have", type);
+	if (!rc && !hard && !exists && type != AE_IFLNK)
+		rc = drop_inherited(place, path, err);
 	if (!rc && !hard)
 		rc = set_metadata(place, entry, path, err);
 	if (!rc && type == AE_IFDIR)
@@ -395,9 +399,9 @@ static int apply_entry(struct apply *apply, struct archive_entry *entry, struct 
 	if (!*path)
 		return apply_root(apply, entry, err);
 	base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-	if (path_has_prefix(path, WHITEOUT_META, &last) && (!last || strcmp(base, WHITEOUT_OPAQUE) != 0))
+	if (!apply->plain && path_has_prefix(path, WHITEOUT_META, &last) && (!last || strcmp(base, WHITEOUT_OPAQUE) != 0))
 		return 0;		/* what aufs kept for itself */
-	whiteout = path_has_prefix(path, WHITEOUT, &last);
+	whiteout = !apply->plain && path_has_prefix(path, WHITEOUT, &last);
 	if (whiteout && !last)
 		return layerblk_error_set(err, EBADMSG, WHAT, path, "it lies beneath a whiteout");
 	if (whiteout && (strcmp(base, WHITEOUT) == 0 || strcmp(base, WHITEOUT ".") == 0 || strcmp(base, WHITEOUT "..") == 0))
@@ -431,24 +435,13 @@ static int apply_entries(struct apply *apply, struct layerblk_error *err)
 	return rc;
 }
 
-/* Removing a tree holds one descriptor for each level of it. */
-static void allow_depth(void)
+static int apply_to(int root, struct stream *stream, bool plain, struct apply_result *result, struct layerblk_error *err)
 {
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DEPTH_FILES)
-		return;
-	limit.rlim_cur = limit.rlim_max < DEPTH_FILES ? limit.rlim_max : DEPTH_FILES;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-int apply_layer(int root, struct stream *stream, struct apply_result *result, struct layerblk_error *err)
-{
-	struct apply apply = { .tree = { .root = root, .what = WHAT }, .stream = stream };
+	struct apply apply = { .tree = { .root = root, .what = WHAT }, .stream = stream, .plain = plain };
 	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before = (locale_t)0;
 	int rc;
 
-	allow_depth();
+	tree_allow_depth();
 	if (utf8)
 		before = uselocale(utf8);
 	rc = apply_entries(&apply, err);
@@ -459,8 +452,19 @@ int apply_layer(int root, struct stream *stream, struct apply_result *result, st
 	for (size_t i = 0; i < apply.time_count; i++)
 		free(apply.times[i].path);
 	free(apply.times);
+	apply.result.lost = apply.tree.lost;
 	tree_clear(&apply.tree);
 	if (!rc && result)
 		*result = apply.result;
 	return rc;
+}
+
+int apply_layer(int root, struct stream *stream, struct apply_result *result, struct layerblk_error *err)
+{
+	return apply_to(root, stream, false, result, err);
+}
+
+int apply_tree(int root, struct stream *stream, struct layerblk_error *err)
+{
+	return apply_to(root, stream, true, NULL, err);
 }

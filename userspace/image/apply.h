@@ -14,12 +14,18 @@
 struct apply_result {
 	uint64_t entries;		/* in the tar */
 	uint64_t whiteouts;
+	bool lost;			/* a file of the layer was replaced by another of the same layer: a recipe is of no use */
 };
 
 /*
+ * A recipe that the stream has is told which contents are in which file.
+ *
  * root: the directory, open for reading. Does not call stream_finish(). result may be NULL. Needs root's rights; file names are
  * taken as bytes whatever the locale is.
  */
 int apply_layer(int root, struct stream *stream, struct apply_result *result, struct layerblk_error *err);
+
+/* The same for a tar that is no layer: ".wh." means nothing in it. */
+int apply_tree(int root, struct stream *stream, struct layerblk_error *err);
 
 #endif

@@ -244,6 +244,8 @@ int bundle_read(struct source *source, const char *path, const struct platform *
 	memset(out, 0, sizeof(*out));
 	if (source_has(source, "oci-layout") || source_has(source, "index.json")) {
 		rc = oci_layout_read(source, path, platform, out, err);
+	} else if (source_has(source, "manifest.json") && source_has(source, "version")) {
+		rc = skopeo_dir_read(source, platform, out, err);
 	} else if (source_has(source, "manifest.json")) {
 		rc = docker_archive_read(source, out, err);
 	} else {

@@ -78,6 +78,8 @@ int bundle_take_config(struct bundle_image *image, size_t layer_count, const cha
 
 int oci_layout_read(struct source *source, const char *path, const struct platform *platform, struct bundle *bundle,
 		    struct layerblk_error *err);
+/* What "skopeo copy ... dir:" writes: one manifest and its blobs as they came from a registry. It has no name. */
+int skopeo_dir_read(struct source *source, const struct platform *platform, struct bundle *bundle, struct layerblk_error *err);
 int docker_archive_read(struct source *source, struct bundle *bundle, struct layerblk_error *err);
 
 #endif

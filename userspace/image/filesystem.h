@@ -12,8 +12,17 @@
 /* -EINVAL unless it is one of FILESYSTEM_WORDS. */
 int filesystem_check(const char *type, struct layerblk_error *err);
 
-/* Makes an empty one on a device that reads as zeros: nothing is zeroed or discarded first. */
+/*
+ * Makes an empty one of `size` bytes at the beginning of a device that reads as zeros: nothing is zeroed or discarded first. What is
+ * behind it is left alone.
+ */
 int filesystem_make(const char *type, const char *device, uint64_t size, struct layerblk_error *err);
+
+/* How many bytes of a base layer's volume are for its file system: the rest is for recipes, see layer_recipe.h. */
+uint64_t filesystem_size(const char *type, uint64_t volume_size);
+
+/* Where the file system on a device ends, by its superblock. */
+int filesystem_end(const char *device, uint64_t *bytes, struct layerblk_error *err);
 
 /*
  * Options (as in mount -o) for a tree that a layer is applied to, which is thrown away after a crash: no device nodes, set-id

@@ -8,6 +8,7 @@
 
 #define OPTION_POOL	{ .name = "pool", .value = "POOL", .help = "The pool (default: the only one that is open)", \
 			  .complete = COMPLETE_POOL }
+#define SAVE_FORMAT_WORDS "docker-archive oci-archive oci-dir"	/* for help and completion */
 #define OPTION_NO_TRUNC	{ .name = "no-trunc", .help = "Do not shorten ids and texts" }
 
 struct image_pool {
@@ -21,6 +22,19 @@ struct image_pool {
  */
 int image_pool_open(struct command_call *call, struct image_pool *out);
 
+/* SIGINT, SIGTERM and SIGHUP call `interrupt`, which makes what is under way end as after a failure. */
+void image_catch_signals(void (*interrupt)(void));
+
+int image_commit_run(struct command_call *call);
+int image_import_root_run(struct command_call *call);
+int image_pull_run(struct command_call *call);
+int image_push_run(struct command_call *call);
+int image_login_run(struct command_call *call);
+int image_logout_run(struct command_call *call);
+int image_load_run(struct command_call *call);
+int image_save_run(struct command_call *call);
+int image_export_run(struct command_call *call);
+int image_tag_run(struct command_call *call);
 int image_import_run(struct command_call *call);
 int image_ls_run(struct command_call *call);
 int image_inspect_run(struct command_call *call);

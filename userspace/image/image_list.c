@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* layerctl image ls, inspect and history. */
+/* layerctl image inspect and history. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,86 +11,6 @@
 #include "output.h"
 
 #define CREATED_BY_MAX	45		/* columns, as Docker shows it */
-
-static bool tag_is_of(const struct tag *tag, const struct image_record *record)
-{
-	char target[KEY_TEXT];
-
-	record_target(record, target);
-	return strcmp(tag->target, target) == 0;
-}
-
-/* ------------------------------------------------------------------ ls */
-
-static json_object *ls_row(const struct image_record *record, const char *name, uint64_t bytes)
-{
-	json_object *row = json_object_new_object();
-	char repository[REFERENCE_MAX] = "<none>";
-	const char *tag = "<none>";
-
-	if (name)
-		reference_split(name, repository, &tag);
-	json_object_object_add(row, "repository", json_object_new_string(repository));
-	json_object_object_add(row, "tag", json_object_new_string(tag));
-	json_object_object_add(row, "id", json_object_new_string(record->id));
-	json_object_object_add(row, "created", *record->created ? output_string(record->created) : NULL);
-	json_object_object_add(row, "size", output_uint(bytes));
-	json_object_object_add(row, "layers", output_uint(record->layer_count));
-	json_object_object_add(row, "fs", json_object_new_string(record->fs));
-	json_object_object_add(row, "digest", *record->manifest_digest ? json_object_new_string(record->manifest_digest) : NULL);
-	json_object_object_add(row, "imported", output_time(record->imported_s));
-	return row;
-}
-
-static json_object *ls_rows(const struct pool *pool, const struct catalogue *all)
-{
-	json_object *rows = json_object_new_array();
-
-	for (size_t i = 0; i < all->record_count; i++) {
-		const struct image_record *record = &all->records[i];
-		uint64_t bytes = image_owned_bytes(pool, record);
-		bool named = false;
-
-		for (size_t j = 0; j < all->tag_count; j++) {
-			if (!tag_is_of(&all->tags[j], record))
-				continue;
-			json_object_array_add(rows, ls_row(record, all->tags[j].name, bytes));
-			named = true;
-		}
-		if (!named)
-			json_object_array_add(rows, ls_row(record, NULL, bytes));
-	}
-	return rows;
-}
-
-/* The image created last comes first, as Docker has it. Times in RFC 3339 of one zone sort as texts. */
-static int by_created(const void *a, const void *b)
-{
-	json_object *const *left = a, *const *right = b;
-	const char *first = json_text(*left, "created"), *second = json_text(*right, "created");
-
-	return strcmp(second ? second : "", first ? first : "");
-}
-
-int image_ls_run(struct command_call *call)
-{
-	static const struct output_column columns[] = {
-		{ "REPOSITORY", "repository", OUTPUT_TEXT }, { "TAG", "tag", OUTPUT_TEXT },
-		{ "IMAGE ID", "id", OUTPUT_SHORT_ID }, { "CREATED", "created", OUTPUT_AGE },
-		{ "SIZE", "size", OUTPUT_SIZE }, { 0 },
-	};
-	static const struct output_column ids[] = { { "IMAGE ID", "id", OUTPUT_SHORT_ID }, { 0 } };
-	cleanup_json json_object *rows = NULL;
-	struct catalogue all;
-	struct image_pool at;
-
-	if (image_pool_open(call, &at) || catalogue_load(&at.pool, &all, &call->error))
-		return command_fail(call);
-	rows = ls_rows(&at.pool, &all);
-	catalogue_clear(&all);
-	json_object_array_sort(rows, by_created);
-	return output_rows(call, option_is_set(call, "quiet") ? ids : columns, rows);
-}
 
 /* ------------------------------------------------------------------ inspect */
 

@@ -14,6 +14,7 @@
 #include "disk.h"
 #include "filesystem.h"
 #include "import.h"
+#include "layer_recipe.h"
 #include "report.h"
 #include "work.h"
 
@@ -36,6 +37,8 @@ struct working {			/* the volume that a layer is being made on */
 	bool mounted;
 	char directory[sizeof(IMPORT_DIR) + 1 + WORK_NAME_MAX];
 	char device[DISK_PATH];
+	struct recipe *recipe;		/* of the layer's tar */
+	struct recipe_place place;	/* where that is, in the end */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -137,7 +140,7 @@ static int mount_volume(struct import *import, size_t at, struct working *workin
 
 	rc = disk_activate(import->pool->lb, import->pool->uuid, working->id, 0, working->device, err);
 	if (!rc && at == 0)
-		rc = filesystem_make(options->fs, working->device, options->size, err);
+		rc = filesystem_make(options->fs, working->device, filesystem_size(options->fs, options->size), err);
 	if (rc)
 		return rc;
 	snprintf(working->directory, sizeof(working->directory), "%s/%s", IMPORT_DIR, working->work.name);
@@ -159,31 +162,62 @@ static int show_progress(void *arg, uint64_t done)
 	return interrupted ? -EINTR : 0;
 }
 
+/* The recipe of a tar whose files are not all there in the end: all of the tar, read once more. */
+static int record_whole(struct import *import, size_t at, struct working *working, struct layerblk_error *err)
+{
+	struct stream *stream = NULL;
+	int rc;
+
+	recipe_free(working->recipe);
+	working->recipe = NULL;
+	rc = recipe_new(&working->recipe, err);
+	if (!rc)
+		rc = stream_open_recorded(import->source, &import->image->layers[at], working->recipe, show_progress, import, &stream,
+					  err);
+	if (!rc)
+		rc = stream_finish(stream, err);
+	stream_close(stream);
+	return rc;
+}
+
+static int store_recipe(struct import *import, struct working *working, struct layerblk_error *err)
+{
+	uint64_t size;
+	int fd, rc = recipe_finish(working->recipe, &fd, &size, err);
+
+	return rc ? rc : layer_recipe_store(import->pool, working->id, working->device, fd, size, &working->place, err);
+}
+
 /* Unpacks the layer into the mounted volume and leaves it unmounted, written back. */
 static int fill(struct import *import, size_t at, struct working *working, struct stream *stream,
 		struct layerblk_error *err)
 {
 	cleanup_fd int root = open(working->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct apply_result result;
 	int rc;
 
 	if (root < 0)
 		return layerblk_error_set(err, errno, "open", working->directory, "%s", strerror(errno));
 	if (at == 0)
 		unlinkat(root, "lost+found", AT_REMOVEDIR);	/* ext4's own; no image has it */
-	rc = apply_layer(root, stream, NULL, err);
+	rc = apply_layer(root, stream, &result, err);
 	if (!rc)
 		rc = stream_finish(stream, err);
+	if (!rc && result.lost)
+		rc = record_whole(import, at, working, err);
 	if (!rc && syncfs(root) != 0)
 		rc = layerblk_error_set(err, errno, "write the layer to", working->device, "%s", strerror(errno));
 	close(take_fd(&root));
 	if (!rc)
 		rc = unmount(working, false, err);
 	if (!rc)
+		rc = store_recipe(import, working, err);
+	if (!rc)
 		rc = disk_deactivate(import->pool->lb, import->pool->uuid, working->id, err);
 	return rc;
 }
 
-static char *layer_json(const struct import *import, size_t at, const struct stream *stream)
+static char *layer_json(const struct import *import, size_t at, const struct working *working, const struct stream *stream)
 {
 	const struct bundle_layer *layer = &import->image->layers[at];
 	cleanup_json json_object *json = json_object_new_object();
@@ -199,6 +233,7 @@ static char *layer_json(const struct import *import, size_t at, const struct str
 	json_object_object_add(json, "size", json_object_new_int64((int64_t)stream_blob_bytes(stream)));
 	json_object_object_add(json, "tar_size", json_object_new_int64((int64_t)stream_tar_bytes(stream)));
 	json_object_object_add(json, "fs", json_object_new_string(import->options->fs));
+	json_object_object_add(json, "recipe", layer_recipe_json(&working->place));
 	return strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 }
 
@@ -243,7 +278,7 @@ static int commit_layer(struct import *import, size_t at, struct working *workin
 	const struct pool *pool = import->pool;
 	const struct bundle_layer *layer = &import->image->layers[at];
 	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
-	cleanup_free char *json = layer_json(import, at, stream);
+	cleanup_free char *json = layer_json(import, at, working, stream);
 	char key[KEY_TEXT], name[LB_NAME_MAX + 1], id[24];
 	int rc = 0;
 
@@ -299,7 +334,9 @@ static int make_layer(struct import *import, size_t at, struct working *working,
 	bool shared = false;
 	int rc;
 
-	rc = stream_open(import->source, layer, show_progress, import, &stream, err);
+	rc = recipe_new(&working->recipe, err);
+	if (!rc)
+		rc = stream_open_recorded(import->source, layer, working->recipe, show_progress, import, &stream, err);
 	if (!rc) {
 		progress_begin(&import->progress, stream_blob_size(stream), import->options->quiet, "Layer %zu/%zu %.12s",
 			       at + 1, image->layer_count, digest_hex(layer->diff_id));
@@ -311,6 +348,7 @@ static int make_layer(struct import *import, size_t at, struct working *working,
 	if (!rc)
 		rc = finish_layer(import, at, working, stream, &shared, err);
 	stream_close(stream);
+	recipe_free(working->recipe);
 	if (rc || shared) {
 		discard(import, working);
 	} else {

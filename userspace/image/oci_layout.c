@@ -26,6 +26,7 @@
 
 struct layout {				/* one reading */
 	struct source *source;
+	bool flat;			/* blobs lie at the top, as skopeo's "dir:" has them */
 	const struct platform *platform;
 	struct bundle *bundle;
 	char fallback[REFERENCE_MAX];	/* the repository for entries that have only a tag, "" */
@@ -41,7 +42,8 @@ struct descriptor {
 	char subject[DIGEST_TEXT + 32];	/* for errors */
 };
 
-static int descriptor_read(json_object *item, const char *what, struct descriptor *out, struct layerblk_error *err)
+static int descriptor_read(const struct layout *layout, json_object *item, const char *what, struct descriptor *out,
+			   struct layerblk_error *err)
 {
 	const char *digest = json_text(item, "digest"), *colon;
 
@@ -54,7 +56,10 @@ static int descriptor_read(json_object *item, const char *what, struct descripto
 		out->media_type = "";
 	strcpy(out->digest, digest);
 	out->size = json_number(item, "size");
-	snprintf(out->blob, sizeof(out->blob), "blobs/%.*s/%s", (int)(colon - digest), digest, colon + 1);
+	if (layout->flat)
+		snprintf(out->blob, sizeof(out->blob), "%s", colon + 1);
+	else
+		snprintf(out->blob, sizeof(out->blob), "blobs/%.*s/%s", (int)(colon - digest), digest, colon + 1);
 	snprintf(out->subject, sizeof(out->subject), "%.24s %s", what, digest);
 	return 0;
 }
@@ -104,7 +109,7 @@ static int manifest_layers(struct layout *layout, struct bundle_image *image, js
 	for (size_t i = 0; i < image->layer_count; i++) {
 		struct bundle_layer *layer = &image->layers[i];
 
-		rc = descriptor_read(json_object_array_get_idx(layers, i), "layer", &descriptor, err);
+		rc = descriptor_read(layout, json_object_array_get_idx(layers, i), "layer", &descriptor, err);
 		if (rc)
 			return rc;
 		if (!layer_type_known(descriptor.media_type))
@@ -165,7 +170,7 @@ static int manifest_image(struct layout *layout, json_object *manifest, const st
 	if (!rc)
 		rc = json_need(manifest, "layers", json_type_array, from->subject, &layers, err);
 	if (!rc)
-		rc = descriptor_read(item, "config", &config, err);
+		rc = descriptor_read(layout, item, "config", &config, err);
 	if (rc)
 		return rc;
 	if (*config.media_type && strcmp(config.media_type, OCI_CONFIG) != 0 &&
@@ -222,7 +227,7 @@ static int read_entry(struct layout *layout, json_object *entry, json_object *na
 	size_t size;
 	int rc;
 
-	rc = descriptor_read(entry, "manifest", &descriptor, err);
+	rc = descriptor_read(layout, entry, "manifest", &descriptor, err);
 	if (!rc)
 		rc = descriptor_load(layout, &descriptor, &text, &size, err);
 	if (!rc)
@@ -331,4 +336,22 @@ int oci_layout_read(struct source *source, const char *path, const struct platfo
 		return layerblk_error_hint(err, "Choose one with --platform");
 	}
 	return layerblk_error_set(err, ENOENT, "find an image in", path, "its index lists none");
+}
+
+int skopeo_dir_read(struct source *source, const struct platform *platform, struct bundle *bundle, struct layerblk_error *err)
+{
+	struct layout layout = { .source = source, .platform = platform, .bundle = bundle, .flat = true };
+	struct descriptor descriptor = { .media_type = "", .subject = "manifest.json" };
+	cleanup_json json_object *manifest = NULL;
+	cleanup_free char *text = NULL;
+	size_t size;
+	int rc = source_load(source, "manifest.json", DOCUMENT_MAX, &text, &size, err);
+
+	if (!rc)
+		rc = json_parse(text, size, json_type_object, "manifest.json", &manifest, err);
+	if (!rc && digest_of(text, size, descriptor.digest) != 0)
+		rc = layerblk_error_set(err, ENOMEM, "read", "manifest.json", "no memory");
+	if (!rc && json_member(manifest, "manifests", json_type_array))
+		rc = layerblk_error_set(err, EBADMSG, "read", "manifest.json", "it is an index of several images, not of one");
+	return rc ? rc : read_manifest(&layout, NULL, &descriptor, text, size, manifest, err);
 }

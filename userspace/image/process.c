@@ -12,14 +12,15 @@
 #include <unistd.h>
 #include "cleanup.h"
 #include "process.h"
+#include "spool.h"
 
 #define TAIL	400			/* bytes of its words that are kept */
 
-static void child(const char *const argv[], int output, pid_t parent)
+/* Does not return. input -1: none, 0: ours. */
+static void child(const char *const argv[], int input, int output, int errors, pid_t parent)
 {
 	const char *path = getenv("PATH");
 	char *full = NULL;
-	int null = open("/dev/null", O_RDONLY);
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -27,9 +28,9 @@ static void child(const char *const argv[], int output, pid_t parent)
 		_exit(127);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	dup2(null, STDIN_FILENO);
+	dup2(input < 0 ? open("/dev/null", O_RDONLY) : input, STDIN_FILENO);
 	dup2(output, STDOUT_FILENO);
-	dup2(output, STDERR_FILENO);
+	dup2(errors, STDERR_FILENO);
 	if (asprintf(&full, "%s%s/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin", path ? path : "", path ? ":" : "") > 0)
 		setenv("PATH", full, 1);
 	setenv("LC_ALL", "C.UTF-8", 1);
@@ -59,17 +60,37 @@ static void read_tail(int fd, char tail[TAIL + 1])
 	tail[used] = '\0';
 }
 
+/* tail: its last words, may be "". */
+static int wait_for(pid_t pid, const char *program, const char *tail, const char *what, const char *subject,
+		    struct layerblk_error *err)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+		layerblk_error_set(err, ENOENT, what, subject, "%s cannot be run%s%s", program, *tail ? ": " : "", tail);
+		return layerblk_error_hint(err, "Install the package that has it");
+	}
+	if (WIFSIGNALED(status))
+		return layerblk_error_set(err, EIO, what, subject, "%s was ended by signal %d", program, WTERMSIG(status));
+	return layerblk_error_set(err, EIO, what, subject, "%s failed with status %d%s%s", program, WEXITSTATUS(status),
+				  *tail ? ": " : "", tail);
+}
+
 int process_run(const char *const argv[], const char *what, const char *subject, struct layerblk_error *err)
 {
 	char tail[TAIL + 1];
 	pid_t parent = getpid(), pid;
-	int pipes[2], status;
+	int pipes[2];
 
 	if (pipe2(pipes, O_CLOEXEC) != 0)
 		return layerblk_error_set(err, errno, what, subject, "no pipe: %s", strerror(errno));
 	pid = fork();
 	if (pid == 0)
-		child(argv, pipes[1], parent);
+		child(argv, -1, pipes[1], pipes[1], parent);
 	close(pipes[1]);
 	if (pid < 0) {
 		close(pipes[0]);
@@ -77,16 +98,27 @@ int process_run(const char *const argv[], const char *what, const char *subject,
 	}
 	read_tail(pipes[0], tail);
 	close(pipes[0]);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-		layerblk_error_set(err, ENOENT, what, subject, "%s cannot be run: %s", argv[0], tail);
-		return layerblk_error_hint(err, "Install the package that has it");
+	return wait_for(pid, argv[0], tail, what, subject, err);
+}
+
+int process_run_shown(const char *const argv[], const char *input, const char *what, const char *subject,
+		      struct layerblk_error *err)
+{
+	pid_t parent = getpid(), pid;
+	int pipes[2] = { STDIN_FILENO, -1 };
+
+	if (input && pipe2(pipes, O_CLOEXEC) != 0)
+		return layerblk_error_set(err, errno, what, subject, "no pipe: %s", strerror(errno));
+	pid = fork();
+	if (pid == 0)
+		child(argv, pipes[0], STDERR_FILENO, STDERR_FILENO, parent);
+	if (input) {
+		close(pipes[0]);
+		if (pid > 0)
+			write_all(pipes[1], input, strlen(input));	/* it fits into the pipe */
+		close(pipes[1]);
 	}
-	if (WIFSIGNALED(status))
-		return layerblk_error_set(err, EIO, what, subject, "%s was ended by signal %d", argv[0], WTERMSIG(status));
-	return layerblk_error_set(err, EIO, what, subject, "%s failed with status %d: %s", argv[0], WEXITSTATUS(status),
-				  *tail ? tail : "it gave no reason");
+	if (pid < 0)
+		return layerblk_error_set(err, errno, what, subject, "no process: %s", strerror(errno));
+	return wait_for(pid, argv[0], "", what, subject, err);
 }

@@ -12,4 +12,11 @@
  */
 int process_run(const char *const argv[], const char *what, const char *subject, struct layerblk_error *err);
 
+/*
+ * The same for a program that is to talk to the user: it has our standard input, or `input` (a text) when that is not NULL, its
+ * standard output is our standard error, and its words are not kept for the error.
+ */
+int process_run_shown(const char *const argv[], const char *input, const char *what, const char *subject,
+		      struct layerblk_error *err);
+
 #endif

@@ -101,6 +101,61 @@ void record_drop(struct layerblk_attrs *attrs, const struct image_record *record
 	}
 }
 
+/* ------------------------------------------------------------------ former ids */
+
+static void alias_key(const char *fs, const char *id, char key[KEY_TEXT])
+{
+	snprintf(key, KEY_TEXT, KEY_ALIAS "%s/%s", fs, digest_hex(id));
+}
+
+void record_store_alias(struct layerblk_attrs *attrs, const struct image_record *from, const struct image_record *to)
+{
+	char key[KEY_TEXT], target[KEY_TEXT];
+
+	alias_key(from->fs, from->id, key);
+	record_target(to, target);
+	layerblk_attrs_set_string(attrs, 0, key, target, 0);
+}
+
+bool record_has_id(const struct pool *pool, const struct image_record *record, const char *id)
+{
+	cleanup_free char *now = NULL;
+	char key[KEY_TEXT], target[KEY_TEXT];
+
+	if (strcmp(record->id, id) == 0)
+		return true;
+	alias_key(record->fs, id, key);
+	record_target(record, target);
+	return layerblk_attr_get(pool->lb, pool->uuid, 0, key, &now, NULL, NULL) == 0 && strcmp(now, target) == 0;
+}
+
+struct dropping {
+	const struct pool *pool;
+	struct layerblk_attrs *attrs;
+	char target[KEY_TEXT];
+};
+
+static int drop_alias(void *arg, const char *key, size_t value_len)
+{
+	struct dropping *dropping = arg;
+	cleanup_free char *target = NULL;
+
+	(void)value_len;
+	if (layerblk_attr_get(dropping->pool->lb, dropping->pool->uuid, 0, key, &target, NULL, NULL) == 0 &&
+	    strcmp(target, dropping->target) == 0)
+		layerblk_attrs_delete(dropping->attrs, 0, key, 0);
+	return 0;
+}
+
+int record_drop_aliases(const struct pool *pool, struct layerblk_attrs *attrs, const struct image_record *record,
+			struct layerblk_error *err)
+{
+	struct dropping dropping = { .pool = pool, .attrs = attrs };
+
+	record_target(record, dropping.target);
+	return layerblk_attr_each(pool->lb, pool->uuid, 0, KEY_ALIAS, drop_alias, &dropping, err);
+}
+
 /* ------------------------------------------------------------------ loading */
 
 static int take_layers(struct image_record *out, json_object *layers, const char *key, struct layerblk_error *err)
@@ -229,6 +284,14 @@ static int load_tag(void *arg, const char *key, size_t value_len)
 	return 0;
 }
 
+bool tag_is_of(const struct tag *tag, const struct image_record *record)
+{
+	char target[KEY_TEXT];
+
+	record_target(record, target);
+	return strcmp(tag->target, target) == 0;
+}
+
 int catalogue_load(const struct pool *pool, struct catalogue *out, struct layerblk_error *err)
 {
 	struct loading loading = { .pool = pool, .out = out, .err = err };
@@ -262,6 +325,17 @@ static int not_found(const char *text, struct layerblk_error *err)
 {
 	layerblk_error_set(err, ENOENT, "find the image", text, "no such image");
 	return layerblk_error_hint(err, "\"layerctl image ls\" shows what there is");
+}
+
+int record_find_name(const struct pool *pool, const char *normal, struct image_record *out)
+{
+	cleanup_free char *target = NULL;
+	char key[KEY_TEXT];
+	int rc;
+
+	snprintf(key, sizeof(key), KEY_TAG "%s", normal);
+	rc = layerblk_attr_get(pool->lb, pool->uuid, 0, key, &target, NULL, NULL);
+	return rc ? rc : record_load(pool, target, out, NULL);
 }
 
 static int find_by_tag(const struct pool *pool, const char *text, struct image_record *out, struct layerblk_error *err)
@@ -306,6 +380,39 @@ static int find_by_id(const struct pool *pool, const char *prefix, const char *t
 	return record_load(pool, target, out, err);
 }
 
+struct former {				/* an alias that is looked for */
+	const struct pool *pool;
+	const char *prefix;
+	char *target;
+	size_t matches;
+};
+
+static int try_alias(void *arg, const char *key, size_t value_len)
+{
+	struct former *former = arg;
+	const char *hex = strrchr(key, '/') + 1;
+
+	(void)value_len;
+	if (strncmp(hex, former->prefix, strlen(former->prefix)) != 0)
+		return 0;
+	former->matches++;
+	free(former->target);
+	former->target = NULL;
+	return layerblk_attr_get(former->pool->lb, former->pool->uuid, 0, key, &former->target, NULL, NULL);
+}
+
+/* By an id that the image had before it was finalized. */
+static int find_by_former_id(const struct pool *pool, const char *prefix, struct image_record *out)
+{
+	struct former former = { .pool = pool, .prefix = prefix };
+	int rc = layerblk_attr_each(pool->lb, pool->uuid, 0, KEY_ALIAS, try_alias, &former, NULL);
+
+	if (!rc)
+		rc = former.matches == 1 ? record_load(pool, former.target, out, NULL) : -ENOENT;
+	free(former.target);
+	return rc;
+}
+
 int record_find(const struct pool *pool, const char *text, struct image_record *out, struct layerblk_error *err)
 {
 	bool digest = strncmp(text, "sha256:", 7) == 0;
@@ -323,7 +430,12 @@ int record_find(const struct pool *pool, const char *text, struct image_record *
 	}
 	if (strlen(hex) < ID_PREFIX_MIN || strspn(hex, "0123456789abcdef") != strlen(hex))
 		return not_found(text, err);
-	return find_by_id(pool, hex, text, out, err);
+	rc = find_by_id(pool, hex, text, out, &why);
+	if (rc == -ENOENT && find_by_former_id(pool, hex, out) == 0)
+		return 0;
+	if (rc && err)
+		*err = why;
+	return rc;
 }
 
 /* ------------------------------------------------------------------ layers */
@@ -352,12 +464,22 @@ json_object *layer_attribute(const struct pool *pool, uint64_t id)
 	return json;
 }
 
+void layer_chains(json_object *attribute, const char **chain, const char **final)
+{
+	*chain = json_text(attribute, "chain");
+	*final = json_text(json_member(attribute, "final", json_type_object), "chain");
+	if (!*chain)
+		*chain = "";
+	if (!*final)
+		*final = "";
+}
+
 int layer_find(const struct pool *pool, const char *fs, const char *chain, uint64_t *id, struct layerblk_error *err)
 {
 	cleanup_json json_object *attribute = NULL;
 	cleanup_free char *text = NULL;
 	struct lb_vol_info info;
-	const char *is;
+	const char *is, *final;
 	char key[KEY_TEXT], *end;
 	uint64_t found;
 	int rc;
@@ -373,8 +495,8 @@ int layer_find(const struct pool *pool, const char *fs, const char *chain, uint6
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	attribute = layer_attribute(pool, found);
-	is = json_text(attribute, "chain");
-	if (!(info.flags & LB_VOL_FROZEN) || (info.flags & LB_VOL_HIDDEN) || !is || strcmp(is, chain) != 0)
+	layer_chains(attribute, &is, &final);
+	if (!(info.flags & LB_VOL_FROZEN) || (info.flags & LB_VOL_HIDDEN) || (strcmp(is, chain) != 0 && strcmp(final, chain) != 0))
 		return 0;
 	*id = found;
 	return 1;

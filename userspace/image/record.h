@@ -7,6 +7,7 @@
  *	image/FS/HEX/manifest	its manifest, byte for byte (not for docker save)
  *	tag/NAME:TAG		"FS/HEX"
  *	chain/FS/HEX		the id of the frozen volume with this ChainID
+ *	alias/FS/HEX		"FS/HEX": the id that an image has got instead of this one (finalize.h)
  *
  * An image is a config digest on a file system: the same image imported for ext4 and for xfs is two.
  */
@@ -20,6 +21,7 @@
 #define KEY_IMAGE	"image/"
 #define KEY_TAG		"tag/"
 #define KEY_CHAIN	"chain/"
+#define KEY_ALIAS	"alias/"
 #define KEY_TEXT	(LB_KEY_MAX + 1)
 
 #define ATTR_LAYER	"layerblk.layer"	/* of a volume: JSON about the layer it is */
@@ -53,6 +55,14 @@ int record_store(struct layerblk_attrs *attrs, const struct image_record *record
 		 const char *manifest, size_t manifest_size, struct layerblk_error *err);
 /* Adds a tag that points to the record. */
 void record_store_tag(struct layerblk_attrs *attrs, const struct image_record *record, const char *name);
+/* Adds that the id of the first image means the second one from now on. */
+void record_store_alias(struct layerblk_attrs *attrs, const struct image_record *from, const struct image_record *to);
+/* Whether id is the image's, or was. */
+bool record_has_id(const struct pool *pool, const struct image_record *record, const char *id);
+/* Adds the removal of all its former ids. */
+int record_drop_aliases(const struct pool *pool, struct layerblk_attrs *attrs, const struct image_record *record,
+			struct layerblk_error *err);
+
 /* Adds the removal of a tag, or of the record. */
 void record_drop_tag(struct layerblk_attrs *attrs, const char *name);
 void record_drop(struct layerblk_attrs *attrs, const struct image_record *record);
@@ -78,11 +88,15 @@ struct catalogue {
 	size_t tag_count;
 };
 
+bool tag_is_of(const struct tag *tag, const struct image_record *record);
 int catalogue_load(const struct pool *pool, struct catalogue *out, struct layerblk_error *err);
 void catalogue_clear(struct catalogue *catalogue);
 
-/* By name, "sha256:HEX" or the beginning of the HEX (at least 4 digits). Load a catalogue only when it is needed. */
+/* By name, "sha256:HEX" (of a former id, too) or the beginning of the HEX (at least 4 digits). Load a catalogue only when it is needed. */
 int record_find(const struct pool *pool, const char *text, struct image_record *out, struct layerblk_error *err);
+
+/* Only by name, a normal one. -ENOENT, without err set. */
+int record_find_name(const struct pool *pool, const char *normal, struct image_record *out);
 
 /* ------------------------------------------------------------------ layers */
 
@@ -94,6 +108,8 @@ int layer_find(const struct pool *pool, const char *fs, const char *chain, uint6
 void layer_key(const char *fs, const char *chain, char key[KEY_TEXT]);
 /* What its volume is called: "layer-" and the first 16 digits of the ChainID, with ".FS" unless that is ext4. */
 void layer_name(const char *fs, const char *chain, char name[LB_NAME_MAX + 1]);
+/* The two ChainIDs that a layer can have, the first as it was made, the second final (""), from ATTR_LAYER. */
+void layer_chains(json_object *attribute, const char **chain, const char **final);
 /* What ATTR_LAYER says of a volume, or NULL when it is no layer. json_object_put() it. */
 json_object *layer_attribute(const struct pool *pool, uint64_t id);
 

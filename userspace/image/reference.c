@@ -128,6 +128,13 @@ void reference_split(const char *normal, char repository[REFERENCE_MAX], const c
 	*tag = colon ? colon + 1 : "latest";
 }
 
+void reference_full(const char *normal, char full[REFERENCE_MAX + 32])
+{
+	const char *prefix = domain_length(normal) ? "" : strchr(normal, '/') ? "docker.io/" : "docker.io/library/";
+
+	snprintf(full, REFERENCE_MAX + 32, "%s%.*s", prefix, REFERENCE_MAX, normal);
+}
+
 bool reference_is_tag(const char *text)
 {
 	return tag_valid(text);

@@ -18,6 +18,9 @@ int reference_normalize(const char *text, char out[REFERENCE_MAX], struct layerb
 /* Where the tag begins in a normal name: "debian" and "12" of "debian:12". */
 void reference_split(const char *normal, char repository[REFERENCE_MAX], const char **tag);
 
+/* A normal name with the registry that is meant: "docker.io/library/debian:12". */
+void reference_full(const char *normal, char full[REFERENCE_MAX + 32]);
+
 /* Whether text can only be a tag ("12", "latest"): no slash, no colon, and the characters of a tag. */
 bool reference_is_tag(const char *text);
 

@@ -61,6 +61,20 @@ static int removal_load(struct removal *removal, const char *target, struct laye
 	return 0;
 }
 
+/* Whether a volume is `top`, or a descendant of it. */
+static bool descends_from(const struct removal *removal, uint64_t id, uint64_t top)
+{
+	for (size_t depth = 0; id && id != top && depth <= removal->volume_count; depth++) {
+		uint64_t parent = 0;
+
+		for (size_t i = 0; i < removal->volume_count; i++)
+			if (removal->volumes[i].id == id)
+				parent = removal->volumes[i].parent;
+		id = parent;
+	}
+	return id && id == top;
+}
+
 /* A container that was made from the image: its name, malloc()ed, or NULL. */
 static char *user_of(const struct removal *removal)
 {
@@ -73,12 +87,12 @@ static char *user_of(const struct removal *removal)
 		const char *image;
 		size_t size;
 
-		if (removal->volumes[i].parent != top ||
+		if ((removal->volumes[i].flags & LB_VOL_FROZEN) || !descends_from(removal, removal->volumes[i].parent, top) ||
 		    layerblk_attr_get(pool->lb, pool->uuid, removal->volumes[i].id, ATTR_CONTAINER, &text, &size, NULL) != 0)
 			continue;
-		/* Two images can have the same layers. */
-		if (json_parse(text, size, json_type_object, "", &json, NULL) == 0 && (image = json_text(json, "image_id")) &&
-		    strcmp(image, removal->record.id) != 0)
+		/* Two images can have the same layers; and a commit puts a layer between a container and its image. */
+		image = json_parse(text, size, json_type_object, "", &json, NULL) == 0 ? json_text(json, "image_id") : NULL;
+		if (image ? !record_has_id(pool, &removal->record, image) : removal->volumes[i].parent != top)
 			continue;
 		return strdup(removal->volumes[i].name);
 	}
@@ -131,14 +145,17 @@ static int remove_layer(struct removal *removal, uint64_t id, struct layerblk_at
 {
 	const struct pool *pool = removal->pool;
 	cleanup_json json_object *json = layer_attribute(pool, id);
-	const char *chain = json_text(json, "chain"), *fs = json_text(json, "fs");
+	const char *chains[2], *fs = json_text(json, "fs");
 	char key[KEY_TEXT];
 	uint64_t named;
 	int rc;
 
-	if (chain && fs && layer_find(pool, fs, chain, &named, NULL) == 1 && named == id) {
-		layer_key(fs, chain, key);
-		layerblk_attrs_delete(attrs, 0, key, 0);
+	layer_chains(json, &chains[0], &chains[1]);
+	for (int i = 0; fs && i < 2; i++) {
+		if (*chains[i] && layer_find(pool, fs, chains[i], &named, NULL) == 1 && named == id) {
+			layer_key(fs, chains[i], key);
+			layerblk_attrs_delete(attrs, 0, key, 0);
+		}
 	}
 	rc = disk_deactivate(pool->lb, pool->uuid, id, err);
 	if (!rc)
@@ -146,7 +163,7 @@ static int remove_layer(struct removal *removal, uint64_t id, struct layerblk_at
 	if (rc)
 		return rc;
 	forget_volume(removal, id);
-	snprintf(said, DIGEST_TEXT, "%s", chain ? chain : "a layer");
+	snprintf(said, DIGEST_TEXT, "%s", *chains[1] ? chains[1] : *chains[0] ? chains[0] : "a layer");
 	return 0;
 }
 
@@ -184,6 +201,9 @@ static int remove_record(struct removal *removal, struct layerblk_error *err)
 	if (!attrs)
 		return layerblk_error_set(err, ENOMEM, "remove the image", removal->text, "no memory");
 	record_drop(attrs, &removal->record);
+	rc = record_drop_aliases(pool, attrs, &removal->record, err);
+	if (rc)
+		return rc;
 	for (size_t i = 0; i < removal->all.tag_count; i++)
 		if (strcmp(removal->all.tags[i].target, removal->target) == 0)
 			record_drop_tag(attrs, removal->all.tags[i].name);

@@ -16,6 +16,7 @@
 #include <archive_entry.h>
 #include "cleanup.h"
 #include "source.h"
+#include "spool.h"
 
 #define CHUNK		(256U << 10)
 #define LINKS_MAX	8
@@ -32,6 +33,7 @@ struct source {
 	char *path;			/* for errors */
 	int fd;				/* the directory or the (unpacked) archive */
 	bool directory;
+	char *single;			/* the name under which the whole file is the only member; NULL: it is an archive */
 	struct member *members;
 	size_t count;
 };
@@ -192,47 +194,10 @@ static const struct member *index_find(const struct source *source, const char *
 
 /* ------------------------------------------------------------------ opening */
 
-static int temporary_file(void)
-{
-	const char *directory = getenv("TMPDIR");
-	cleanup_free char *template = NULL;
-	int fd;
-
-	if (!directory || *directory != '/')
-		directory = "/var/tmp";
-	fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return fd;
-	if (asprintf(&template, "%s/layerctl-XXXXXX", directory) < 0) {
-		template = NULL;
-		errno = ENOMEM;
-		return -1;
-	}
-	fd = mkostemp(template, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(template);
-	return fd;
-}
-
-static int write_all(int fd, const char *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t wrote = write(fd, data, size);
-
-		if (wrote < 0 && errno == EINTR)
-			continue;
-		if (wrote < 0)
-			return -errno;
-		data += wrote;
-		size -= (size_t)wrote;
-	}
-	return 0;
-}
-
 /* Unpacks what `raw` gives into a temporary file that takes the place of source->fd. */
 static int spool(struct source *source, struct archive *raw, struct layerblk_error *err)
 {
-	cleanup_fd int fd = temporary_file();
+	cleanup_fd int fd = spool_open();
 	const void *data;
 	size_t size;
 	int64_t offset;
@@ -277,7 +242,34 @@ static int open_archive(struct source *source, struct layerblk_error *err)
 	return rc ? rc : index_build(source, err);
 }
 
-int source_open(const char *path, struct source **out, struct layerblk_error *err)
+/* What comes through a pipe, in a file. */
+static int spool_pipe(struct source *source, struct layerblk_error *err)
+{
+	cleanup_fd int fd = spool_open();
+	cleanup_free char *buffer = malloc(CHUNK);
+	struct sink sink = { spool_sink, &fd };
+	ssize_t got;
+	int rc = 0;
+
+	if (fd < 0)
+		return layerblk_error_set(err, errno, "make a temporary file for", source->path, "%s", strerror(errno));
+	if (!buffer)
+		return layerblk_error_set(err, ENOMEM, "read", source->path, "no memory");
+	while (!rc && (got = read(source->fd, buffer, CHUNK)) != 0) {
+		if (got > 0)
+			rc = sink_write(&sink, buffer, (size_t)got, err);
+		else if (errno != EINTR)
+			rc = layerblk_error_set(err, errno, "read", source->path, "%s", strerror(errno));
+	}
+	if (rc)
+		return rc;
+	close(source->fd);
+	source->fd = take_fd(&fd);
+	return 0;
+}
+
+/* single NULL: a directory or an archive. */
+static int open_source(const char *path, const char *single, struct source **out, struct layerblk_error *err)
 {
 	bool piped = strcmp(path, "-") == 0;
 	struct source *source = calloc(1, sizeof(*source));
@@ -291,7 +283,11 @@ int source_open(const char *path, struct source **out, struct layerblk_error *er
 	source->fd = piped ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (source->fd < 0 || fstat(source->fd, &st) != 0) {
 		rc = layerblk_error_set(err, errno, "open the image", path, "%s", strerror(errno));
-	} else if (S_ISDIR(st.st_mode)) {
+	} else if (single && !S_ISDIR(st.st_mode)) {
+		source->single = strdup(single);
+		rc = !source->single ? layerblk_error_set(err, ENOMEM, "open", path, "no memory") :
+		     S_ISREG(st.st_mode) ? 0 : spool_pipe(source, err);
+	} else if (S_ISDIR(st.st_mode) && !single) {
 		source->directory = true;
 	} else if (S_ISREG(st.st_mode) || piped || S_ISFIFO(st.st_mode)) {
 		if (!piped)
@@ -308,6 +304,16 @@ int source_open(const char *path, struct source **out, struct layerblk_error *er
 	return 0;
 }
 
+int source_open(const char *path, struct source **out, struct layerblk_error *err)
+{
+	return open_source(path, NULL, out, err);
+}
+
+int source_open_single(const char *path, const char *name, struct source **out, struct layerblk_error *err)
+{
+	return open_source(path, name, out, err);
+}
+
 void source_close(struct source *source)
 {
 	if (!source)
@@ -320,6 +326,7 @@ void source_close(struct source *source)
 	if (source->fd >= 0)
 		close(source->fd);
 	free(source->path);
+	free(source->single);
 	free(source);
 }
 
@@ -349,6 +356,8 @@ bool source_has(struct source *source, const char *name)
 {
 	cleanup_fd int fd = -1;
 
+	if (source->single)
+		return strcmp(source->single, name) == 0;
 	if (!source->directory)
 		return index_find(source, name) != NULL;
 	fd = open_beneath(source, name);
@@ -379,9 +388,11 @@ static int blob_open_member(struct source *source, const char *name, struct blob
 
 static int blob_open_file(struct source *source, const char *name, struct blob *blob, struct layerblk_error *err)
 {
+	char self[32];
 	struct stat st;
 
-	blob->fd = open_beneath(source, name);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", source->fd);
+	blob->fd = source->single ? open(self, O_RDONLY | O_CLOEXEC) : open_beneath(source, name);
 	if (blob->fd < 0 && errno == ENOENT)
 		return layerblk_error_set(err, ENOENT, "read", name, "the directory %s has no such file", source->path);
 	if (blob->fd < 0 && errno == EXDEV)
@@ -406,7 +417,7 @@ int blob_open(struct source *source, const char *name, struct blob **out, struct
 		return layerblk_error_set(err, ENOMEM, "read", name, "no memory");
 	}
 	blob->fd = -1;
-	rc = source->directory ? blob_open_file(source, name, blob, err) : blob_open_member(source, name, blob, err);
+	rc = source->directory || source->single ? blob_open_file(source, name, blob, err) : blob_open_member(source, name, blob, err);
 	if (rc) {
 		blob_close(blob);
 		return rc;

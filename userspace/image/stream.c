@@ -16,6 +16,7 @@ struct stream {
 	struct archive *tar;
 	struct hasher *blob_hash;
 	struct hasher *tar_hash;
+	struct recipe *recipe;		/* borrowed; may be NULL */
 	uint64_t blob_bytes;
 	uint64_t tar_bytes;
 	stream_progress_fn *progress;
@@ -90,11 +91,13 @@ static la_ssize_t raw_callback(struct archive *archive, void *arg, const void **
 		return 0;
 	hasher_add(stream->tar_hash, *data, size);
 	stream->tar_bytes += size;
+	if (stream->recipe)
+		recipe_pass(stream->recipe, *data, size);
 	return (la_ssize_t)size;
 }
 
-int stream_open(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
-		struct stream **out, struct layerblk_error *err)
+int stream_open_recorded(struct source *source, const struct bundle_layer *layer, struct recipe *recipe,
+			 stream_progress_fn *progress, void *arg, struct stream **out, struct layerblk_error *err)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
 	int rc;
@@ -102,6 +105,7 @@ int stream_open(struct source *source, const struct bundle_layer *layer, stream_
 	if (!stream)
 		return layerblk_error_set(err, ENOMEM, "read", layer->blob, "no memory");
 	stream->layer = layer;
+	stream->recipe = recipe;
 	stream->progress = progress;
 	stream->arg = arg;
 	rc = blob_open(source, layer->blob, &stream->blob, err);
@@ -129,6 +133,22 @@ int stream_open(struct source *source, const struct bundle_layer *layer, stream_
 fail:
 	stream_close(stream);
 	return rc;
+}
+
+int stream_open(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
+		struct stream **out, struct layerblk_error *err)
+{
+	return stream_open_recorded(source, layer, NULL, progress, arg, out, err);
+}
+
+struct recipe *stream_recipe(const struct stream *stream)
+{
+	return stream->recipe;
+}
+
+uint64_t stream_position(const struct stream *stream)
+{
+	return (uint64_t)archive_filter_bytes(stream->tar, 0);
 }
 
 struct archive *stream_tar(struct stream *stream)
@@ -209,6 +229,20 @@ int stream_check_blob(struct source *source, const struct bundle_layer *layer, s
 		got = blob_callback(stream->raw, stream, &data);
 	while (got > 0);
 	rc = got < 0 ? stream_error(stream, "read", layer->blob, err) : check_blob(stream, err);
+	stream_close(stream);
+	return rc;
+}
+
+int stream_measure(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
+		   char diff_id[DIGEST_TEXT], struct layerblk_error *err)
+{
+	struct stream *stream = NULL;
+	int rc = stream_open(source, layer, progress, arg, &stream, err);
+
+	if (rc || !stream)
+		return rc;
+	rc = drain(stream, err);
+	hasher_text(stream->tar_hash, diff_id);
 	stream_close(stream);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #define IMAGE_STREAM_H
 
 #include "bundle.h"
+#include "recipe.h"
 
 struct stream;
 
@@ -18,12 +19,24 @@ typedef int stream_progress_fn(void *arg, uint64_t done);
 int stream_open(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
 		struct stream **out, struct layerblk_error *err);
 
+/* The same, with a recipe (may be NULL, must outlive the stream) through which the tar passes. */
+int stream_open_recorded(struct source *source, const struct bundle_layer *layer, struct recipe *recipe,
+			 stream_progress_fn *progress, void *arg, struct stream **out, struct layerblk_error *err);
+struct recipe *stream_recipe(const struct stream *stream);
+
 /* Only reads the blob and verifies its size and digest, which must be known. */
 int stream_check_blob(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
 		      struct layerblk_error *err);
 
+/* Only reads the blob: the digest of its uncompressed bytes, which nobody has told. */
+int stream_measure(struct source *source, const struct bundle_layer *layer, stream_progress_fn *progress, void *arg,
+		   char diff_id[DIGEST_TEXT], struct layerblk_error *err);
+
 /* libarchive's reader of the tar; it stays the stream's. */
 struct archive *stream_tar(struct stream *stream);
+
+/* Where in the tar the contents of the entry begin whose header was read last, before any of them are read. */
+uint64_t stream_position(const struct stream *stream);
 
 /*
  * What to report when a call on stream_tar() failed: a failure beneath it (reading the blob, damaged compression, the

@@ -8,11 +8,14 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "cleanup.h"
 #include "tree.h"
+
+#define DEPTH_FILES	8192		/* descriptors that a deep tree may need */
 
 void tree_clear(struct tree *tree)
 {
@@ -249,6 +252,7 @@ static int remove_entry(struct tree *tree, int parent, uint64_t parent_inode, co
 		rc = unlinkat(parent, name, AT_REMOVEDIR);
 	} else {
 		rc = unlinkat(parent, name, 0);
+		tree->lost = tree->lost || made;
 	}
 	if (rc != 0)
 		return layerblk_error_set(err, errno, tree->what, name, "it cannot be removed: %s", strerror(errno));
@@ -272,4 +276,14 @@ int tree_make_opaque(struct tree *tree, int directory, struct layerblk_error *er
 	if (fd < 0)
 		return layerblk_error_set(err, errno, tree->what, "", "a directory cannot be opened: %s", strerror(errno));
 	return remove_children(tree, fd, true, &kept, err);
+}
+
+void tree_allow_depth(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DEPTH_FILES)
+		return;
+	limit.rlim_cur = limit.rlim_max < DEPTH_FILES ? limit.rlim_max : DEPTH_FILES;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }

@@ -18,6 +18,7 @@
 struct tree {
 	int root;			/* the directory; borrowed */
 	struct entryset made;		/* entries of this layer */
+	bool lost;			/* a file that this layer made was removed again */
 	const char *what;		/* "apply the layer", for errors */
 };
 
@@ -56,6 +57,9 @@ int tree_remove(struct tree *tree, const struct tree_place *place, bool keep_mad
 
 /* Removes what is in the directory at `place` (name "." for the directory itself), keeping what this layer has made. */
 int tree_make_opaque(struct tree *tree, int directory, struct layerblk_error *err);
+
+/* Walking a deep tree holds a descriptor or two for each level of it: allows as many as we may have. */
+void tree_allow_depth(void);
 
 /* Remembers that this layer made the entry. */
 int tree_made(struct tree *tree, const struct tree_place *place, struct layerblk_error *err);

@@ -69,11 +69,30 @@ static int try_row(const struct command *command, void *arg)
 	return 0;
 }
 
+/* "container run" is "run", as Docker has it, and "container ls" is "ps". */
+static const struct command *find_container_command(int argc, char *const *argv, int *used)
+{
+	static char ps[] = "ps";
+	static char *const list[] = { ps };
+	struct search search = { .argc = argc - 1, .argv = argv + 1 };
+	const struct command *command;
+
+	if (strcmp(argv[1], "ls") == 0 || strcmp(argv[1], "list") == 0)
+		search = (struct search){ .argc = 1, .argv = list };
+	command_each(try_row, &search);
+	for (command = run_commands; command->path && command != search.found; command++)
+		;
+	*used = search.used + 1;
+	return command->path ? command : NULL;
+}
+
 const struct command *command_find(int argc, char *const *argv, int *used)
 {
 	struct search search = { .argc = argc, .argv = argv };
 
 	command_each(try_row, &search);
 	*used = search.used;
+	if (!search.found && argc > 1 && strcmp(argv[0], "container") == 0)
+		return find_container_command(argc, argv, used);
 	return search.found;
 }

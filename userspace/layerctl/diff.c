@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* diff: which blocks of two frozen volumes differ. */
+/* volume diff: which blocks of two frozen volumes differ. */
 #include <inttypes.h>
 #include <string.h>
 #include "cleanup.h"
@@ -102,7 +102,7 @@ static const struct command_option diff_options[] = {
 };
 
 const struct command diff_commands[] = {
-	{ .path = "diff", .args = "[A] B", .min_args = 1, .max_args = 2, .summary = "Show which ranges of two frozen volumes differ",
+	{ .path = "volume diff", .args = "[A] B", .min_args = 1, .max_args = 2, .summary = "Show which ranges of two frozen volumes differ",
 	  .details = "Each line is 'C' (B has data there) or 'D' (B reads as zeros there), where the range starts, and its length, "
 		     "in bytes. Without A, B is compared with its parent. A range that was rewritten with equal bytes counts "
 		     "as different.",

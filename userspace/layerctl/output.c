@@ -138,7 +138,7 @@ static char *short_id(const char *text, bool no_trunc)
 	return strndup(colon ? colon + 1 : text, SHORT_ID);
 }
 
-static char *cell_text(const struct output_column *column, json_object *value, int64_t now, bool no_trunc)
+char *output_cell(const struct output_column *column, json_object *value, int64_t now, bool no_trunc)
 {
 	char size[SIZE_TEXT];
 
@@ -221,7 +221,7 @@ static bool table_fill(struct table *table, json_object *rows, int64_t now, bool
 
 			if (row)
 				json_object_object_get_ex(object, table->columns[i].key, &value);
-			cell->text = row ? cell_text(&table->columns[i], value, now, no_trunc) :
+			cell->text = row ? output_cell(&table->columns[i], value, now, no_trunc) :
 				     strdup(table->columns[i].title);
 			if (!cell->text)
 				return false;
@@ -307,7 +307,7 @@ static void print_first_column(const struct output_column *column, json_object *
 		json_object *value = NULL;
 
 		json_object_object_get_ex(json_object_array_get_idx(rows, i), column->key, &value);
-		text = cell_text(column, value, 0, no_trunc);
+		text = output_cell(column, value, 0, no_trunc);
 		puts(text ? text : "");
 	}
 }

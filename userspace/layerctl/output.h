@@ -44,6 +44,8 @@ int output_format(const struct command_call *call, enum output_format *format);
  * it, only the first column's values, one a line. Gives the exit status (1 when standard output fails).
  */
 int output_rows(const struct command_call *call, const struct output_column *columns, json_object *rows);
+/* One value as a table shows it: malloc()ed. */
+char *output_cell(const struct output_column *column, json_object *value, int64_t now, bool no_trunc);
 /* The table itself; `now` is for ages. */
 void output_table(FILE *stream, const struct output_column *columns, json_object *rows, int64_t now, bool no_trunc);
 

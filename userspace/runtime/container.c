@@ -11,11 +11,12 @@
 #include "cleanup.h"
 #include "container.h"
 #include "disk.h"
+#include "hold.h"
 #include "json.h"
 #include "oci.h"
 #include "share.h"
 
-#define ID_PREFIX_MIN	4
+#define ID_PREFIX_MIN	1
 
 void container_clear(struct container *container)
 {
@@ -38,6 +39,12 @@ int container_name_check(const char *name, struct layerblk_error *err)
 	return layerblk_error_set(err, EINVAL, "name the container", name,
 				  "a name has 2 to %d letters, digits, '_', '.' or '-' and begins with a letter or digit",
 				  WORK_NAME_MAX);
+}
+
+int container_name_taken(const char *name, const char *what, struct layerblk_error *err)
+{
+	layerblk_error_set(err, EEXIST, what, name, "a container or volume of this name exists");
+	return layerblk_error_hint(err, "Choose another name, or remove that one");
 }
 
 void container_name_invent(char *name, size_t size)
@@ -225,69 +232,64 @@ bool container_flag(const struct container *container, const char *key)
 	return json_object_get_boolean(json_member(container->record, key, json_type_boolean));
 }
 
-/* ------------------------------------------------------------------ ends */
+const char *container_text(const struct container *container, const char *key)
+{
+	return json_text(container->record, key);
+}
 
-int container_remove(const struct pool *pool, const struct container *container, struct layerblk_error *err)
+int container_save(const struct pool *pool, const struct container *container, struct layerblk_error *err)
 {
 	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+
+	if (!attrs)
+		return layerblk_error_set(err, ENOMEM, "write the record of", container->name, "no memory");
+	container_update(attrs, container);
+	return layerblk_vol_set(pool->lb, pool->uuid, container->volume, NULL, attrs, err);
+}
+
+/* ------------------------------------------------------------------ state */
+
+enum container_state container_state(const struct pool *pool, const struct container *container)
+{
+	const char *status = container_text(container, "status");
+
+	if (status && strcmp(status, "created") == 0)
+		return CONTAINER_CREATED;
+	if (!status || strcmp(status, "running") != 0)
+		return CONTAINER_EXITED;
+	if (oci_is_alive(container->id))
+		return oci_is_paused(container->id) ? CONTAINER_PAUSED : CONTAINER_RUNNING;
+	return work_is_alive(pool, container->id) ? CONTAINER_RUNNING : CONTAINER_EXITED;
+}
+
+const char *container_state_name(enum container_state state)
+{
+	static const char *const names[] = { "created", "running", "paused", "exited" };
+
+	return names[state];
+}
+
+/* ------------------------------------------------------------------ removal */
+
+int container_remove(const struct pool *pool, const struct container *container, bool volumes, struct layerblk_error *err)
+{
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+	const char *log = container_text(container, "log");
 	int rc;
 
 	if (!attrs)
 		return layerblk_error_set(err, ENOMEM, "remove the container", container->name, "no memory");
 	container_leave(attrs, container);
-	work_leave(attrs, container->name);
+	work_leave(attrs, container->id);
 	rc = disk_deactivate(pool->lb, pool->uuid, container->volume, err);
-	return rc ? rc : layerblk_vol_rm(pool->lb, pool->uuid, container->volume, 0, attrs, err);
-}
-
-int container_finish(const struct pool *pool, struct container *container, int exit_code, struct layerblk_error *err)
-{
-	cleanup_attrs struct layerblk_attrs *attrs = NULL;
-	int rc;
-
-	if (container_flag(container, "auto_remove"))
-		return container_remove(pool, container, err);
-	attrs = layerblk_attrs_new();
-	if (!attrs)
-		return layerblk_error_set(err, ENOMEM, "record the end of", container->name, "no memory");
-	rc = disk_deactivate(pool->lb, pool->uuid, container->volume, err);
+	if (!rc)
+		rc = layerblk_vol_rm(pool->lb, pool->uuid, container->volume, 0, attrs, err);
 	if (rc)
 		return rc;
-	container_set_text(container, "status", "exited");
-	container_set_number(container, "exit_code", exit_code);
-	container_set_time(container, "finished");
-	container_update(attrs, container);
-	work_leave(attrs, container->name);
-	return layerblk_vol_set(pool->lb, pool->uuid, container->volume, NULL, attrs, err);
-}
-
-/* The entry in work/ outlived its volume: removed by hand. */
-static int forget(const struct pool *pool, const char *name, struct layerblk_error *err)
-{
-	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
-
-	if (!attrs)
-		return layerblk_error_set(err, ENOMEM, "forget the container", name, "no memory");
-	work_leave(attrs, name);
-	return layerblk_attrs_commit(pool->lb, pool->uuid, attrs, err);
-}
-
-int container_clean(const struct pool *pool, const char *name, struct layerblk_error *err)
-{
-	struct layerblk_error why = { 0 };
-	struct container container;
-	int rc = load_named(pool, name, &container, &why);
-
-	if (rc == -ENOENT)
-		return forget(pool, name, err);
-	if (!rc) {
-		oci_delete(container.id);
-		oci_bundle_remove(container.id);
-		share_release_all(pool, container.record);
-		rc = container_finish(pool, &container, 137, &why);
-		container_clear(&container);
-	}
-	if (rc && err)
-		*err = why;
-	return rc;
+	hold_forget(pool, container->volume);
+	if (volumes)
+		share_remove_anonymous(pool, container->record);
+	if (log)
+		unlink(log);
+	return 0;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Containers as the pool knows them: a writable volume, child of an image's top layer, with a JSON record in its attribute
- * ATTR_CONTAINER, and container/ID -> the volume's name. The record is the only state that outlives a command; what runs at
- * the moment is told by work.h's lock and the OCI runtime.
+ * Containers as the pool knows them: a writable volume, child of an image's top layer, with a JSON record in its attribute ATTR_CONTAINER,
+ * and container/ID -> the volume's name. The record is the only state that outlives the machine's running; what runs at the moment is told
+ * by work.h's lock of the id (conmon, or the command that works on it, holds it) and by the container's cgroup.
  *
- * The record: version, id, name, image, image_id, fs, created, command, auto_remove, tty, network, mounts, status ("created",
- * "running", "exited"), started, finished, exit_code.
+ * The record has what the command line and the image's config came to, so that a container starts without its image's record: see
+ * run_options.c and merge.c for those members. Besides: version, id, image, image_id, fs, created, status ("created", "running", "exited"),
+ * started, finished, exit_code, error, oom, restarts, mounts (share.h), log.
  */
 #ifndef RUNTIME_CONTAINER_H
 #define RUNTIME_CONTAINER_H
@@ -18,6 +19,7 @@
 #define KEY_CONTAINER	"container/"
 #define CONTAINER_KIND	"container"	/* of work.h */
 #define CONTAINER_DIR	RUN_DIR "/containers"
+#define CONTAINER_LOGS	"/var/lib/layerblk/containers"
 #define CONTAINER_ID	65		/* 64 hex digits and the terminating zero */
 
 struct container {
@@ -31,6 +33,8 @@ void container_clear(struct container *container);
 
 /* -EINVAL unless it can name a container: a letter or digit, then letters, digits, '_', '.', '-'. */
 int container_name_check(const char *name, struct layerblk_error *err);
+/* -EEXIST, with why. */
+int container_name_taken(const char *name, const char *what, struct layerblk_error *err);
 /* Two words for a container that was given no name; another try gives others. */
 void container_name_invent(char *name, size_t size);
 
@@ -54,15 +58,22 @@ void container_set_number(struct container *container, const char *key, int64_t 
 void container_set_time(struct container *container, const char *key);	/* now */
 bool container_flag(const struct container *container, const char *key);
 
-/*
- * A container that is over: the status, or with auto_remove the volume with all that belongs to it. Also lets go of its disk. The
- * caller holds its lock.
- */
-int container_finish(const struct pool *pool, struct container *container, int exit_code, struct layerblk_error *err);
-/* Removes volume and record. The caller holds its lock, and nothing of it runs. */
-int container_remove(const struct pool *pool, const struct container *container, struct layerblk_error *err);
+/* NULL when it is not there. */
+const char *container_text(const struct container *container, const char *key);
 
-/* Ends and clears away what a killed command left running or mounted; for work_sweep(). */
-int container_clean(const struct pool *pool, const char *name, struct layerblk_error *err);
+enum container_state { CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSED, CONTAINER_EXITED };
+
+/* As it is now, whatever the record says; one that is being started or cleared up after counts as running. */
+enum container_state container_state(const struct pool *pool, const struct container *container);
+/* "created", "running", "paused", "exited". */
+const char *container_state_name(enum container_state state);
+
+/* Writes the record. The caller holds its lock. */
+int container_save(const struct pool *pool, const struct container *container, struct layerblk_error *err);
+/* Removes volume, record, log, and with `volumes` its anonymous volumes. The caller holds its lock, and nothing of it runs. */
+int container_remove(const struct pool *pool, const struct container *container, bool volumes, struct layerblk_error *err);
+
+/* Clears up after a container of this id whose conmon is gone, unless it lives; for work_sweep(). In end.c. */
+int container_clean(const struct pool *pool, const char *id, struct layerblk_error *err);
 
 #endif

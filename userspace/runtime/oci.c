@@ -1,31 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * crun runs as our child in our process group, so that it owns the terminal and gets the keys' signals by itself; those
- * that were sent to us alone are passed on to it, and it passes them on to the container.
- */
+/* See oci.h. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "cleanup.h"
+#include "conmon.h"
 #include "container.h"
 #include "filesystem.h"
 #include "json.h"
 #include "oci.h"
 #include "process.h"
-#include "report.h"
+#include "program.h"
 
-#define OCI_ROOT	RUN_DIR "/oci"
-#define OCI_LOG		"oci.log"
-#define LOG_MAX		(256U << 10)
-
-static const char *const bundle_files[] = { "config.json", "hostname", "hosts", "resolv.conf", OCI_LOG };
+#define CGROUP_FS	"/sys/fs/cgroup"
 
 /* ------------------------------------------------------------------ the bundle */
 
@@ -37,9 +29,11 @@ void oci_bundle_path(const char *id, char *path, size_t size)
 int oci_bundle_make(const char *id, struct layerblk_error *err)
 {
 	char path[PATH_MAX];
+	int rc;
 
 	snprintf(path, sizeof(path), "%s/%s/rootfs", CONTAINER_DIR, id);
-	return directory_make(path, err);
+	rc = directory_make(path, err);
+	return rc ? rc : directory_make(OCI_ROOT, err);
 }
 
 int oci_bundle_write(const char *id, const char *name, const char *text, struct layerblk_error *err)
@@ -54,64 +48,40 @@ int oci_bundle_write(const char *id, const char *name, const char *text, struct 
 	return 0;
 }
 
+/* Never goes into rootfs, whatever is mounted on it. */
+void oci_directory_remove(const char *path)
+{
+	cleanup_dir DIR *dir = opendir(path);
+	struct dirent *entry;
+	char inner[PATH_MAX];
+
+	while (dir && (entry = readdir(dir)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name) >= (int)sizeof(inner))
+			continue;
+		if (unlink(inner) == 0)
+			continue;
+		if (strcmp(entry->d_name, "rootfs") == 0)
+			rmdir(inner);
+		else if (errno == EISDIR || errno == EPERM)
+			oci_directory_remove(inner);
+	}
+	rmdir(path);
+}
+
 void oci_bundle_remove(const char *id)
 {
 	char path[PATH_MAX];
 
-	for (size_t i = 0; i < sizeof(bundle_files) / sizeof(*bundle_files); i++) {
-		snprintf(path, sizeof(path), "%s/%s/%s", CONTAINER_DIR, id, bundle_files[i]);
-		unlink(path);
-	}
-	snprintf(path, sizeof(path), "%s/%s/rootfs", CONTAINER_DIR, id);
-	rmdir(path);
 	oci_bundle_path(id, path, sizeof(path));
-	rmdir(path);
+	oci_directory_remove(path);
 }
 
-/* ------------------------------------------------------------------ running */
+/* ------------------------------------------------------------------ failures */
 
-static void child(const char *id, bool input, const sigset_t *mask, pid_t parent)
-{
-	char bundle[PATH_MAX], log[PATH_MAX + 32];
-	int null;
-
-	/* A killed layerctl asks its container to end; what does not is ended by the next command. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(STATUS_FAILED);
-	sigprocmask(SIG_SETMASK, mask, NULL);
-	if (!input) {
-		null = open("/dev/null", O_RDONLY);
-		dup2(null, STDIN_FILENO);
-	}
-	oci_bundle_path(id, bundle, sizeof(bundle));
-	snprintf(log, sizeof(log), "file:%s/%s", bundle, OCI_LOG);
-	execlp(OCI_RUNTIME, OCI_RUNTIME, "--root", OCI_ROOT, "--log", log, "--log-format", "json", "run", "--bundle",
-	       bundle, id, (char *)NULL);
-	fprintf(stderr, "layerctl: cannot run %s: %s\n", OCI_RUNTIME, strerror(errno));
-	_exit(STATUS_FAILED);
-}
-
-/* Waits for the child; signals that somebody sent to us go to it. Those of the terminal's keys it has got by itself. */
-static int wait_for(pid_t pid, const sigset_t *signals)
-{
-	siginfo_t info;
-	int status;
-
-	for (;;) {
-		pid_t got = waitpid(pid, &status, WNOHANG);
-
-		if (got == pid)
-			return status;
-		if (got < 0 && errno != EINTR)
-			return 0xff00;
-		if (sigwaitinfo(signals, &info) > 0 && info.si_signo != SIGCHLD && info.si_code <= 0)
-			kill(pid, info.si_signo);
-	}
-}
-
-/* The last error that the runtime logged, malloc()ed, or NULL: then the container did run. */
-static char *logged_error(const char *id)
+/* The last error that the runtime logged, malloc()ed, or NULL. */
+static char *logged_error(const char *bundle)
 {
 	cleanup_free char *line = NULL;
 	cleanup_file FILE *file = NULL;
@@ -119,7 +89,7 @@ static char *logged_error(const char *id)
 	size_t room = 0;
 	ssize_t got;
 
-	snprintf(path, sizeof(path), "%s/%s/%s", CONTAINER_DIR, id, OCI_LOG);
+	snprintf(path, sizeof(path), "%s/%s", bundle, OCI_LOG);
 	file = fopen(path, "re");
 	while (file && (got = getline(&line, &room, file)) > 0) {
 		cleanup_json json_object *json = NULL;
@@ -147,45 +117,136 @@ static int failed_start(const char *error)
 	return STATUS_FAILED;
 }
 
-int oci_run(const char *id, bool input, int *status, struct layerblk_error *err)
+int oci_failure(const char *bundle, const char *said, const char *command, struct layerblk_error *err)
 {
-	static const int passed_on[] = {
-		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH, SIGCHLD,
-	};
-	cleanup_free char *error = NULL;
-	pid_t parent = getpid(), pid;
-	sigset_t signals, before;
-	int got;
+	cleanup_free char *error = logged_error(bundle);
+	const char *why = error ? error : *said ? said : "the runtime gave no reason";
 
-	if (directory_make(OCI_ROOT, err))
-		return -err->code;
-	sigemptyset(&signals);
-	for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++)
-		sigaddset(&signals, passed_on[i]);
-	sigprocmask(SIG_BLOCK, &signals, &before);
-	fflush(NULL);
-	pid = fork();
-	if (pid == 0)
-		child(id, input, &before, parent);
-	if (pid < 0) {
-		got = errno;
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		return layerblk_error_set(err, got, "run", OCI_RUNTIME, "no process: %s", strerror(got));
+	layerblk_error_set(err, EIO, "start", command, "%s", why);
+	return failed_start(why);
+}
+
+/* ------------------------------------------------------------------ requests */
+
+char *oci_runtime(const char *id, struct layerblk_error *err)
+{
+	cleanup_file FILE *file = NULL;
+	cleanup_free char *line = NULL;
+	char path[PATH_MAX];
+	size_t room = 0;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", CONTAINER_DIR, id, OCI_RUNTIME_FILE);
+	file = fopen(path, "re");
+	if (file && getline(&line, &room, file) > 1) {
+		line[strcspn(line, "\n")] = '\0';
+		return take_ptr(line);
 	}
-	got = wait_for(pid, &signals);
-	*status = WIFEXITED(got) ? WEXITSTATUS(got) : 128 + WTERMSIG(got);
-	error = *status == 1 ? logged_error(id) : NULL;
-	if (error)
-		*status = failed_start(error);
-	return 0;		/* signals stay blocked: what is left to do is to be done */
+	return program_path(OCI_RUNTIME, err);
+}
+
+/* RUNTIME --root DIR VERB [OPTION] ID [ARG] */
+static int request(const char *id, const char *verb, const char *option, const char *argument, const char *what,
+		   struct layerblk_error *err)
+{
+	cleanup_free char *runtime = oci_runtime(id, err);
+	const char *argv[8] = { runtime, "--root", OCI_ROOT, verb };
+	size_t count = 4;
+
+	if (!runtime)
+		return -ENOENT;
+	if (option)
+		argv[count++] = option;
+	argv[count++] = id;
+	if (argument)
+		argv[count++] = argument;
+	return process_run(argv, what, id, err);
+}
+
+int oci_start(const char *id, struct layerblk_error *err)
+{
+	return request(id, "start", NULL, NULL, "start the container", err);
+}
+
+int oci_signal(const char *id, int number, struct layerblk_error *err)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", number);
+	return request(id, "kill", NULL, text, "signal the container", err);
+}
+
+int oci_pause(const char *id, struct layerblk_error *err)
+{
+	return request(id, "pause", NULL, NULL, "pause the container", err);
+}
+
+int oci_resume(const char *id, struct layerblk_error *err)
+{
+	return request(id, "resume", NULL, NULL, "resume the container", err);
 }
 
 void oci_delete(const char *id)
 {
-	const char *argv[] = { OCI_RUNTIME, "--root", OCI_ROOT, "delete", "--force", id, NULL };
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", OCI_ROOT, id);
 	if (access(path, F_OK) == 0)
-		process_run(argv, "end the container", id, NULL);
+		request(id, "delete", "--force", NULL, "end the container", NULL);
+	snprintf(path, sizeof(path), CGROUP_FS CGROUP_ROOT "/%s", id);
+	rmdir(path);			/* of one that the runtime has forgotten */
+}
+
+/* ------------------------------------------------------------------ the cgroup */
+
+bool oci_cgroup_read(const char *id, const char *file, char *text, size_t size)
+{
+	char path[PATH_MAX];
+	cleanup_fd int fd = -1;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), CGROUP_FS CGROUP_ROOT "/%s/%s", id, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	got = fd >= 0 ? read(fd, text, size - 1) : -1;
+	text[got > 0 ? got : 0] = '\0';
+	return got >= 0;
+}
+
+/* Without the second version of cgroups: the process's own file names the container's. */
+static bool pid_is_ours(const char *id, pid_t pid)
+{
+	char path[64], text[8192];
+	cleanup_fd int fd = -1;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	text[got > 0 ? got : 0] = '\0';
+	return strstr(text, id) != NULL;
+}
+
+pid_t oci_pid(const char *id)
+{
+	char bundle[PATH_MAX - 64];
+	long long pid;
+
+	oci_bundle_path(id, bundle, sizeof(bundle));
+	pid = conmon_number(bundle, CONMON_PID);
+	return pid > 0 && pid_is_ours(id, (pid_t)pid) ? (pid_t)pid : 0;
+}
+
+bool oci_is_alive(const char *id)
+{
+	char text[256];
+
+	if (oci_cgroup_read(id, "cgroup.events", text, sizeof(text)))
+		return strstr(text, "populated 1") != NULL;
+	return oci_pid(id) != 0;
+}
+
+bool oci_is_paused(const char *id)
+{
+	char text[256];
+
+	return oci_cgroup_read(id, "cgroup.events", text, sizeof(text)) && strstr(text, "frozen 1") != NULL;
 }

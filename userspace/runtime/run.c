@@ -1,269 +1,228 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * See run.h. The root and the data volumes are mounted in a mount namespace that only this process, the runtime and (as a
- * copy) the container have: when they end, however they end, the mounts are gone, and no other process can hold them. What a killed
- * command leaves is the snapshot and its entry in work/, which the next command clears away.
- */
+/* layerctl run, create, start, attach, exec. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "cleanup.h"
-#include "disk.h"
-#include "filesystem.h"
+#include "create.h"
+#include "exec.h"
+#include "foreground.h"
 #include "json.h"
+#include "merge.h"
+#include "network.h"
 #include "oci.h"
-#include "report.h"
-#include "run.h"
-#include "spec.h"
+#include "run_commands.h"
+#include "run_options.h"
+#include "start.h"
 
-#define NAME_TRIES	20
+static int no_terminal(struct command_call *call)
+{
+	return layerblk_error_set(&call->error, ENOTTY, "give the container a terminal", "", "the input device is not a TTY");
+}
 
-struct run {
-	const struct pool *pool;
-	const struct run_request *request;
-	struct image_record image;
-	json_object *config;
-	json_object *args;
+/* ------------------------------------------------------------------ run and create */
+
+/* Exclusively: an id that is there already may be of a container that somebody looks after. */
+static int open_cidfile(struct command_call *call, int *fd)
+{
+	const char *path = option_value(call, "cidfile");
+
+	*fd = path ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644) : -1;
+	if (path && *fd < 0)
+		return layerblk_error_set(&call->error, errno, "write the container's id to", path, "%s", strerror(errno));
+	return 0;
+}
+
+static int make(struct command_call *call, struct create_request *request, struct image_pool *at, struct container *out)
+{
+	cleanup_fd int cidfile = -1;
+	const char *path = option_value(call, "cidfile");
+	json_object *ports = json_member(request->settings, "ports", json_type_array);
+	int rc = open_cidfile(call, &cidfile);
+
+	if (rc)
+		return rc;
+	rc = network_choose_ports(ports, &call->error);
+	if (!rc)
+		rc = container_pool_open(call, at);
+	if (!rc)
+		rc = container_create(&at->pool, request, out, &call->error);
+	if (rc && path)
+		unlink(path);
+	if (!rc && cidfile >= 0 && write(cidfile, out->id, CONTAINER_ID - 1) != CONTAINER_ID - 1)
+		rc = layerblk_error_set(&call->error, errno, "write the container's id to", path, "%s", strerror(errno));
+	return rc;
+}
+
+int run_create_run(struct command_call *call)
+{
+	struct create_request request;
 	struct container container;
-	struct work work;
-	bool mounted;
-	char rootfs[PATH_MAX];
-	char hostname[65];
-};
+	struct image_pool at;
+	int rc = run_options_take(call, &request);
 
-/* ------------------------------------------------------------------ making */
-
-static json_object *mounts_json(const struct run_request *request)
-{
-	json_object *array = json_object_new_array();
-
-	for (size_t i = 0; i < request->share_count; i++)
-		json_object_array_add(array, share_json(&request->shares[i]));
-	return array;
-}
-
-static void fill_record(struct run *run)
-{
-	const struct run_request *request = run->request;
-	struct container *container = &run->container;
-
-	container->record = json_object_new_object();
-	container_set_number(container, "version", 1);
-	container_set_text(container, "id", container->id);
-	container_set_text(container, "image", request->image);
-	container_set_text(container, "image_id", run->image.id);
-	container_set_text(container, "fs", run->image.fs);
-	container_set_time(container, "created");
-	json_object_object_add(container->record, "command", json_object_get(run->args));
-	json_object_object_add(container->record, "auto_remove", json_object_new_boolean(request->remove));
-	json_object_object_add(container->record, "tty", json_object_new_boolean(request->tty));
-	container_set_text(container, "network", request->host_network ? "host" : "none");
-	container_set_text(container, "hostname", run->hostname);
-	json_object_object_add(container->record, "mounts", mounts_json(request));
-	container_set_text(container, "status", "running");
-	container_set_time(container, "started");
-}
-
-/* The snapshot, with all that is known of the container, in one transaction. -EEXIST: the name is taken. */
-static int make_snapshot(struct run *run, struct layerblk_error *err)
-{
-	const struct pool *pool = run->pool;
-	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
-	int rc = work_begin(pool, run->container.name, &run->work, err);
-
+	if (!rc)
+		rc = make(call, &request, &at, &container);
+	create_request_clear(&request);
 	if (rc)
-		return rc == -EBUSY ? -EEXIST : rc;
-	if (!attrs)
-		return layerblk_error_set(err, ENOMEM, "make the container", run->container.name, "no memory");
-	run->container.volume = LB_ATTR_NEW_VOLUME;
-	container_enter(attrs, &run->container);
-	work_enter(attrs, run->container.name, CONTAINER_KIND);
-	rc = layerblk_vol_snapshot(pool->lb, pool->uuid, record_top(&run->image), run->container.name, 0,
-				   run->request->quota_blocks, attrs, &run->container.volume, err);
+		return command_fail(call);
+	puts(container.id);
+	container_clear(&container);
+	return fflush(stdout) ? 1 : 0;
+}
+
+static int begin(struct command_call *call, struct create_request *request, bool detach, struct foreground *how)
+{
+	bool input = option_is_set(call, "interactive"), tty = option_is_set(call, "tty");
+
+	*how = (struct foreground){ .input = input, .output = !detach, .sig_proxy = option_truth(call, "sig-proxy", true) };
+	if (input && !detach)
+		json_object_object_add(request->settings, "stdin_once", json_object_new_boolean(true));
+	if (input && tty && !detach && !isatty(STDIN_FILENO))
+		return no_terminal(call);
+	return option_keys(call, &how->keys);
+}
+
+int run_command_run(struct command_call *call)
+{
+	bool detach = option_is_set(call, "detach");
+	struct create_request request;
+	struct container container;
+	struct foreground how;
+	struct image_pool at;
+	int status = STATUS_FAILED;
+	int rc = run_options_take(call, &request);
+
+	if (!rc)
+		rc = begin(call, &request, detach, &how);
+	if (!rc)
+		rc = make(call, &request, &at, &container);
+	create_request_clear(&request);
 	if (rc)
-		work_end(&run->work);
-	return rc;
-}
-
-static int name_taken(const char *name, struct layerblk_error *err)
-{
-	layerblk_error_set(err, EEXIST, "make the container", name, "a container or volume of this name exists");
-	return layerblk_error_hint(err, "Choose another --name, or remove that one");
-}
-
-/* Finds the image again under the pool's lock, so that it cannot be removed before its child is there. */
-static int make_container(struct run *run, struct layerblk_error *err)
-{
-	const struct run_request *request = run->request;
-	cleanup_fd int lock = -1;
-	int rc = pool_lock(run->pool, &lock, err), tries = 0;
-
-	if (!rc)
-		rc = record_find(run->pool, request->image, &run->image, err);
-	if (!rc)
-		rc = record_config(run->pool, &run->image, &run->config, err);
-	if (!rc)
-		rc = spec_args(run->config, request->entrypoint, request->argc, request->argv, &run->args, err);
+		return command_fail(call);
+	rc = foreground_start(&at.pool, &container, &how, &status, &call->error);
+	if (rc && container_flag(&container, "auto_remove"))
+		container_discard(&at.pool, &container);
+	if (!rc && detach)
+		puts(container.id);
+	container_clear(&container);
 	if (rc)
-		return rc;
-	random_hex(run->container.id, (CONTAINER_ID - 1) / 2);
-	snprintf(run->hostname, sizeof(run->hostname), "%.*s", request->hostname ? 64 : 12,
-		 request->hostname ? request->hostname : run->container.id);
-	fill_record(run);
-	do {
-		if (request->name)
-			snprintf(run->container.name, sizeof(run->container.name), "%s", request->name);
-		else
-			container_name_invent(run->container.name, sizeof(run->container.name));
-		rc = make_snapshot(run, err);
-	} while (rc == -EEXIST && !request->name && ++tries < NAME_TRIES);
-	return rc == -EEXIST ? name_taken(run->container.name, err) : rc;
+		command_fail(call);
+	return fflush(stdout) && !status ? 1 : status;
 }
 
-/* ------------------------------------------------------------------ mounting */
+/* ------------------------------------------------------------------ start and attach */
 
-static int mount_root(struct run *run, struct layerblk_error *err)
+static int start_one(struct command_call *call, const struct pool *pool, struct container *container)
 {
-	char device[DISK_PATH], bundle[PATH_MAX - 16];
-	int rc = oci_bundle_make(run->container.id, err);
+	int status, rc = container_start(pool, container, NULL, NULL, &status, &call->error);
 
+	return rc == -EALREADY ? 0 : rc;
+}
+
+static int start_attached(struct command_call *call)
+{
+	struct foreground how = { .output = true, .input = option_is_set(call, "interactive"),
+				  .sig_proxy = option_truth(call, "sig-proxy", true) };
+	struct container container;
+	struct image_pool at;
+	int status = 1, rc;
+
+	if (call->argc != 1)
+		return command_usage_error(call, "can attach to one container only, not to %d", call->argc);
+	rc = option_keys(call, &how.keys);
 	if (!rc)
-		rc = disk_activate(run->pool->lb, run->pool->uuid, run->container.volume, 0, device, err);
+		rc = container_argument(call, &at, &container);
 	if (rc)
-		return rc;
-	oci_bundle_path(run->container.id, bundle, sizeof(bundle));
-	snprintf(run->rootfs, sizeof(run->rootfs), "%s/rootfs", bundle);
-	rc = disk_mount(device, run->rootfs, NULL, "nodev", false, err);
-	run->mounted = !rc;
-	return rc;
+		return command_fail(call);
+	if (how.input && container_flag(&container, "tty") && !isatty(STDIN_FILENO))
+		rc = no_terminal(call);
+	if (!rc)
+		rc = foreground_start(&at.pool, &container, &how, &status, &call->error);
+	if (rc == -EALREADY)
+		rc = foreground_attach(&at.pool, &container, &how, &status, &call->error);
+	container_clear(&container);
+	if (rc)
+		command_fail(call);
+	return status;
 }
 
-static int mount_all(struct run *run, struct layerblk_error *err)
+int run_start_run(struct command_call *call)
 {
-	int rc = mounts_make_private(err);
+	if (option_is_set(call, "attach") || option_is_set(call, "interactive"))
+		return start_attached(call);
+	return container_arguments(call, start_one, false);
+}
+
+int run_attach_run(struct command_call *call)
+{
+	struct foreground how = { .output = true, .input = !option_is_set(call, "no-stdin"),
+				  .sig_proxy = option_truth(call, "sig-proxy", true) };
+	struct container container;
+	struct image_pool at;
+	int status = 1, rc = option_keys(call, &how.keys);
 
 	if (!rc)
-		rc = mount_root(run, err);
-	for (size_t i = 0; !rc && i < run->request->share_count; i++)
-		rc = share_mount(run->pool, &run->request->shares[i], err);
-	return rc;
+		rc = container_argument(call, &at, &container);
+	if (rc)
+		return command_fail(call);
+	if (how.input && container_flag(&container, "interactive") && container_flag(&container, "tty") && !isatty(STDIN_FILENO) &&
+	    container_state(&at.pool, &container) == CONTAINER_RUNNING)
+		rc = no_terminal(call);
+	if (!rc)
+		rc = foreground_attach(&at.pool, &container, &how, &status, &call->error);
+	container_clear(&container);
+	if (rc)
+		command_fail(call);
+	return status;
 }
 
-/* Never gives up: what cannot be let go of now is noted, and the next command goes on with it. */
-static void unmount_all(struct run *run)
+/* ------------------------------------------------------------------ exec */
+
+static int exec_env(struct command_call *call, json_object *env)
 {
-	struct layerblk_error err = { 0 };
-	char text[1600];
+	const char *item, *ours;
 
-	if (run->mounted && disk_umount(run->rootfs, true, &err) != 0)
-		report_note("%s", layerblk_error_format(&err, text, sizeof(text)));
-	run->mounted = false;
-	for (size_t i = run->request->share_count; i-- > 0;)
-		share_release(run->pool, &run->request->shares[i]);
-	oci_bundle_remove(run->container.id);
-}
-
-/* ------------------------------------------------------------------ running */
-
-static int write_files(const struct run *run, struct layerblk_error *err)
-{
-	cleanup_free char *hosts = spec_hosts(run->hostname), *line = NULL, *resolv = NULL;
-	const char *id = run->container.id;
-	int rc;
-
-	if (!hosts || asprintf(&line, "%s\n", run->hostname) < 0) {
-		line = NULL;
-		return layerblk_error_set(err, ENOMEM, "prepare the container", run->container.name, "no memory");
+	for (size_t i = 0; (item = option_nth(call, "env", i)) != NULL; i++) {
+		if (*item == '=' || !*item)
+			return layerblk_error_set(&call->error, EINVAL, "set the variable", item, "it has no name");
+		if (strchr(item, '='))
+			env_set(env, item);
+		else if ((ours = getenv(item)) != NULL)
+			env_pair(env, item, ours);
 	}
-	rc = oci_bundle_write(id, "hostname", line, err);
-	if (!rc)
-		rc = oci_bundle_write(id, "hosts", hosts, err);
-	if (!rc && run->request->host_network) {
-		FILE *file = fopen("/etc/resolv.conf", "re");
-		size_t room = 0;
-
-		if (file && getdelim(&resolv, &room, '\0', file) > 0)
-			rc = oci_bundle_write(id, "resolv.conf", resolv, err);
-		if (file)
-			fclose(file);
-	}
-	return rc;
+	return 0;
 }
 
-static int write_spec(const struct run *run, struct layerblk_error *err)
+int run_exec_run(struct command_call *call)
 {
-	const struct run_request *request = run->request;
-	cleanup_fd int root = open(run->rootfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_json json_object *document = NULL;
-	char bundle[PATH_MAX];
-	struct spec spec = {
-		.config = run->config, .id = run->container.id, .name = run->container.name, .hostname = run->hostname,
-		.bundle = bundle, .root = root, .args = run->args, .user = request->user, .workdir = request->workdir,
-		.env = request->env, .tty = request->tty, .read_only = request->read_only,
-		.host_network = request->host_network, .shares = request->shares, .share_count = request->share_count,
+	cleanup_json json_object *args = json_object_new_array(), *env = json_object_new_array();
+	struct exec_request request = {
+		.process = { .args = args, .env = env, .user = option_value(call, "user"), .workdir = option_value(call, "workdir"),
+			     .tty = option_is_set(call, "tty"), .privileged = option_is_set(call, "privileged") },
+		.input = option_is_set(call, "interactive"), .detach = option_is_set(call, "detach"),
 	};
-	int rc;
+	struct container container;
+	struct image_pool at;
+	int status = 1, rc;
 
-	if (root < 0)
-		return layerblk_error_set(err, errno, "open", run->rootfs, "%s", strerror(errno));
-	oci_bundle_path(run->container.id, bundle, sizeof(bundle));
-	rc = spec_build(&spec, &document, err);
+	for (int i = 1; i < call->argc; i++)
+		json_object_array_add(args, json_object_new_string(call->argv[i]));
+	rc = request.process.tty && request.input && !request.detach && !isatty(STDIN_FILENO) ? no_terminal(call) : 0;
+	if (!rc)
+		rc = exec_env(call, env);
+	if (!rc)
+		rc = option_keys(call, &request.keys);
+	if (!rc)
+		rc = container_argument(call, &at, &container);
 	if (rc)
-		return rc;
-	return oci_bundle_write(run->container.id, "config.json",
-				json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN), err);
-}
-
-static int start(struct run *run, int *status, struct layerblk_error *err)
-{
-	int rc = mount_all(run, err);
-
-	if (!rc)
-		rc = write_files(run, err);
-	if (!rc)
-		rc = write_spec(run, err);
-	if (!rc)	/* with a terminal, the runtime needs ours on its input */
-		rc = oci_run(run->container.id, run->request->interactive || run->request->tty, status, err);
-	oci_delete(run->container.id);
-	return rc;
-}
-
-/* A container that was not started is not kept. */
-static void finish(struct run *run, bool started, int status)
-{
-	struct layerblk_error err = { 0 };
-	char text[1600];
-	int rc;
-
-	unmount_all(run);
-	rc = started ? container_finish(run->pool, &run->container, status, &err) :
-		       container_remove(run->pool, &run->container, &err);
+		return command_fail(call);
+	rc = container_exec(&at.pool, &container, &request, &status, &call->error);
+	container_clear(&container);
 	if (rc)
-		report_note("%s is cleared away by the next command: %s", run->container.name,
-			    layerblk_error_format(&err, text, sizeof(text)));
-	work_end(&run->work);
-}
-
-int run_container(const struct pool *pool, const struct run_request *request, int *status, struct layerblk_error *err)
-{
-	struct run run = { .pool = pool, .request = request, .work.lock = -1 };
-	int rc = request->name ? container_name_check(request->name, err) : 0;
-
-	for (size_t i = 0; !rc && i < request->share_count; i++)
-		rc = share_prepare(pool, &request->shares[i], err);
-	if (!rc)
-		rc = make_container(&run, err);
-	if (!rc) {
-		rc = start(&run, status, err);
-		finish(&run, !rc, *status);
-	}
-	record_clear(&run.image);
-	container_clear(&run.container);
-	if (run.config)
-		json_object_put(run.config);
-	if (run.args)
-		json_object_put(run.args);
-	return rc;
+		command_fail(call);
+	return status;
 }

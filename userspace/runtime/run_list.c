@@ -1,68 +1,200 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* layerctl ps and rm. */
+/* layerctl ps. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cleanup.h"
-#include "container.h"
+#include "describe.h"
 #include "json.h"
-#include "oci.h"
 #include "output.h"
 #include "run_commands.h"
-
-/* ------------------------------------------------------------------ ps */
+#include "size.h"
+#include "fields.h"
 
 struct listing {
+	struct command_call *call;
 	const struct pool *pool;
 	json_object *rows;
 	bool all;
 	bool whole;			/* texts are not shortened */
 };
 
-/* The command's words in one text, shortened as Docker does. */
-static json_object *command_text(json_object *words, bool whole)
-{
-	cleanup_free char *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
+/* ------------------------------------------------------------------ filters */
 
-	for (size_t i = 0; out && words && i < json_object_array_length(words); i++)
-		fprintf(out, "%s%s", i ? " " : "", json_object_get_string(json_object_array_get_idx(words, i)));
-	if (!out || fclose(out) != 0)
-		return NULL;
-	if (!whole && strlen(text) > 20)
-		strcpy(text + 17, "...");
-	return output_string(text);
+static bool has_label(const struct container *container, const char *text)
+{
+	cleanup_free char *key = strndup(text, strcspn(text, "="));
+	json_object *labels = json_member(container->record, "labels", json_type_object);
+	const char *value = key ? json_text(labels, key) : NULL;
+
+	return value && (!strchr(text, '=') || strcmp(value, strchr(text, '=') + 1) == 0);
+}
+
+static bool mounts_it(const struct container *container, const char *text)
+{
+	json_object *mounts = json_member(container->record, "mounts", json_type_array);
+
+	for (size_t i = 0; mounts && i < json_object_array_length(mounts); i++) {
+		json_object *mount = json_object_array_get_idx(mounts, i);
+		const char *source = json_text(mount, "source"), *target = json_text(mount, "target");
+
+		if ((source && strcmp(source, text) == 0) || (target && strcmp(target, text) == 0))
+			return true;
+	}
+	return false;
+}
+
+static bool is_ancestor(const struct container *container, const char *text)
+{
+	const char *image = container_text(container, "image"), *id = container_text(container, "image_id");
+	const char *hex = id ? strchr(id, ':') : NULL;
+
+	return (image && (strcmp(image, text) == 0 || (strncmp(image, text, strlen(text)) == 0 && image[strlen(text)] == ':'))) ||
+	       (id && strcmp(id, text) == 0) || (hex && strlen(text) >= 4 && strncmp(hex + 1, text, strlen(text)) == 0);
+}
+
+static bool key_is(const char *filter, const char *key, const char **value)
+{
+	size_t length = strlen(key);
+
+	if (strncmp(filter, key, length) != 0 || filter[length] != '=')
+		return false;
+	*value = filter + length + 1;
+	return true;
+}
+
+static bool passes(const struct container *container, enum container_state state, const char *filter)
+{
+	const char *value, *network = container_text(container, "network");
+
+	if (key_is(filter, "name", &value))
+		return strstr(container->name, value) != NULL;
+	if (key_is(filter, "id", &value))
+		return strncmp(container->id, value, strlen(value)) == 0;
+	if (key_is(filter, "status", &value))
+		return strcmp(container_state_name(state), value) == 0;
+	if (key_is(filter, "exited", &value))
+		return state == CONTAINER_EXITED && json_number(container->record, "exit_code") == atoll(value);
+	if (key_is(filter, "label", &value))
+		return has_label(container, value);
+	if (key_is(filter, "volume", &value))
+		return mounts_it(container, value);
+	if (key_is(filter, "network", &value))
+		return network && strcmp(network, value) == 0;
+	return key_is(filter, "ancestor", &value) && is_ancestor(container, value);
+}
+
+static const char *wrong_filter(const struct command_call *call)
+{
+	static const char *const keys[] = { "name", "id", "status", "exited", "label", "volume", "network", "ancestor", NULL };
+	const char *filter, *value;
+
+	for (size_t i = 0; (filter = option_nth(call, "filter", i)) != NULL; i++) {
+		const char *const *key = keys;
+
+		while (*key && !key_is(filter, *key, &value))
+			key++;
+		if (!*key)
+			return filter;
+	}
+	return NULL;
+}
+
+/* Those by state are about all containers. */
+static bool asks_for_ended(const struct command_call *call)
+{
+	const char *filter, *value;
+
+	for (size_t i = 0; (filter = option_nth(call, "filter", i)) != NULL; i++)
+		if (key_is(filter, "status", &value) || key_is(filter, "exited", &value))
+			return true;
+	return false;
+}
+
+/* Filters of one key are alternatives, as with Docker; those of different keys must all pass. */
+static bool passes_all(const struct command_call *call, const struct container *container, enum container_state state)
+{
+	const char *filter, *other;
+
+	for (size_t i = 0; (filter = option_nth(call, "filter", i)) != NULL; i++) {
+		size_t length = strcspn(filter, "=") + 1;
+		bool any = false;
+
+		for (size_t k = 0; !any && (other = option_nth(call, "filter", k)) != NULL; k++)
+			any = strncmp(filter, other, length) == 0 && passes(container, state, other);
+		if (!any)
+			return false;
+	}
+	return true;
+}
+
+/* ------------------------------------------------------------------ rows */
+
+static void copy_member(json_object *to, const struct container *container, const char *key)
+{
+	json_object *value;
+
+	json_object_object_add(to, key, json_object_object_get_ex(container->record, key, &value) ? json_object_get(value) : NULL);
 }
 
 static int add_row(void *arg, const struct container *container)
 {
-	static const char *const members[] = { "image", "created", "started", "finished", "network", "mounts" };
+	static const char *const members[] = { "image", "created", "started", "finished", "network", "labels" };
 	struct listing *listing = arg;
-	bool running = work_is_alive(listing->pool, container->name);
-	json_object *row, *value;
-	char status[64] = "Up";
+	enum container_state state = container_state(listing->pool, container);
+	bool running = state == CONTAINER_RUNNING || state == CONTAINER_PAUSED;
+	json_object *row;
+	char status[96];
 
-	if (!running && !listing->all)
+	if ((!running && !listing->all) || !passes_all(listing->call, container, state))
 		return 0;
-	if (!running)
-		snprintf(status, sizeof(status), "Exited (%lld)", json_number(container->record, "exit_code"));
 	row = json_object_new_object();
 	json_object_object_add(row, "id", json_object_new_string(container->id));
 	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
-		json_object_object_add(row, members[i],
-				       json_object_object_get_ex(container->record, members[i], &value) ? json_object_get(value) :
-				       NULL);
-	json_object_object_add(row, "command", command_text(json_member(container->record, "command", json_type_array),
-							    listing->whole));
+		copy_member(row, container, members[i]);
+	json_object_object_add(row, "command", describe_command(container, listing->whole));
+	describe_status(container, state, status, sizeof(status));
 	json_object_object_add(row, "status", json_object_new_string(status));
+	json_object_object_add(row, "state", json_object_new_string(container_state_name(state)));
 	json_object_object_add(row, "running", json_object_new_boolean(running));
-	if (!running)
-		json_object_object_add(row, "exit_code", json_object_new_int64(json_number(container->record, "exit_code")));
+	if (state == CONTAINER_EXITED)
+		copy_member(row, container, "exit_code");
+	json_object_object_add(row, "ports", describe_ports(container, running));
+	json_object_object_add(row, "mounts", describe_mounts(container));
 	json_object_object_add(row, "name", output_string(container->name));
 	json_object_array_add(listing->rows, row);
 	return 0;
+}
+
+/* A row under the names that Docker's templates have. */
+static json_object *docker_row(json_object *row, bool whole)
+{
+	static const char *const names[][2] = {
+		{ "Image", "image" }, { "Command", "command" }, { "CreatedAt", "created" }, { "Ports", "ports" }, { "State", "state" },
+		{ "Status", "status" }, { "Names", "name" }, { "Networks", "network" }, { "Labels", "labels" }, { "Mounts", "mounts" },
+	};
+	json_object *object = json_object_new_object(), *value;
+	const char *id = json_text(row, "id");
+
+	json_object_object_add(object, "ID", json_object_new_string_len(id, whole ? CONTAINER_ID - 1 : 12));
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (json_object_object_get_ex(row, names[i][1], &value))
+			json_object_object_add(object, names[i][0], json_object_get(value));
+	return object;
+}
+
+static int print_templates(struct command_call *call, const char *format, json_object *rows)
+{
+	bool whole = option_is_set(call, "no-trunc");
+
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		cleanup_json json_object *row = docker_row(json_object_array_get_idx(rows, i), whole);
+
+		if (fields_write(stdout, format, row, &call->error))
+			return command_fail(call);
+	}
+	return fflush(stdout) ? 1 : 0;
 }
 
 /* The newest first. */
@@ -74,20 +206,37 @@ static int by_created(const void *a, const void *b)
 	return strcmp(second ? second : "", first ? first : "");
 }
 
+/* --last or --latest; 0: no limit. */
+static int take_last(struct command_call *call, uint64_t *last)
+{
+	const char *text = option_value(call, "last");
+
+	*last = option_is_set(call, "latest") ? 1 : 0;
+	return text ? number_parse(text, INT32_MAX, last, "list the last containers", &call->error) : 0;
+}
+
 int run_ps_run(struct command_call *call)
 {
 	static const struct output_column columns[] = {
 		{ "CONTAINER ID", "id", OUTPUT_SHORT_ID }, { "IMAGE", "image", OUTPUT_TEXT },
 		{ "COMMAND", "command", OUTPUT_TEXT }, { "CREATED", "created", OUTPUT_AGE },
-		{ "STATUS", "status", OUTPUT_TEXT }, { "NAMES", "name", OUTPUT_TEXT }, { 0 },
+		{ "STATUS", "status", OUTPUT_TEXT }, { "PORTS", "ports", OUTPUT_TEXT }, { "NAMES", "name", OUTPUT_TEXT }, { 0 },
 	};
 	cleanup_json json_object *rows = json_object_new_array();
-	struct listing listing = { .rows = rows, .all = option_is_set(call, "all") };
-	enum output_format format;
+	struct listing listing = { .call = call, .rows = rows, .all = option_is_set(call, "all") || asks_for_ended(call) };
+	const char *template = option_value(call, "format");
+	enum output_format format = OUTPUT_TABLE;
 	struct image_pool at;
+	uint64_t last;
 
-	if (output_format(call, &format))
+	template = template && fields_is_template(template) ? template : NULL;
+	if (!template && output_format(call, &format))
 		return 1;
+	if (wrong_filter(call))
+		return command_usage_error(call, "\"%s\" is no filter", wrong_filter(call));
+	if (take_last(call, &last))
+		return command_fail(call);
+	listing.all |= last > 0;
 	listing.whole = format == OUTPUT_JSON || option_is_set(call, "no-trunc");
 	if (container_pool_open(call, &at))
 		return command_fail(call);
@@ -95,70 +244,7 @@ int run_ps_run(struct command_call *call)
 	if (container_each(&at.pool, add_row, &listing, &call->error))
 		return command_fail(call);
 	json_object_array_sort(rows, by_created);
-	return output_rows(call, columns, rows);
-}
-
-/* ------------------------------------------------------------------ rm */
-
-/*
- * The lock of a running container is its command's. With force the container is killed; its command then ends, and clears
- * up, or is waited for.
- */
-static int take_over(const struct pool *pool, const struct container *container, bool force, struct work *work,
-		     struct layerblk_error *err)
-{
-	int rc = work_begin(pool, container->name, work, err);
-
-	if (rc != -EBUSY)
-		return rc;
-	if (!force) {
-		layerblk_error_set(err, EBUSY, "remove the container", container->name, "it is running");
-		return layerblk_error_hint(err, "End it first, or use --force");
-	}
-	oci_delete(container->id);
-	return work_wait(pool, container->name, work, err);
-}
-
-static int remove_one(const struct pool *pool, const char *text, bool force, struct layerblk_error *err)
-{
-	struct work work = { .lock = -1 };
-	struct container container;
-	struct layerblk_error why = { 0 };
-	uint64_t volume;
-	int rc = container_find(pool, text, &container, err);
-
-	if (rc)
-		return rc;
-	volume = container.volume;
-	rc = take_over(pool, &container, force, &work, err);
-	container_clear(&container);
-	if (rc)
-		return rc;
-	rc = container_load(pool, volume, &container, &why);	/* as it is now */
-	if (!rc) {
-		rc = container_remove(pool, &container, err);
-		container_clear(&container);
-	} else if (rc == -ENOENT) {
-		rc = 0;			/* it was one with --rm */
-	} else {
-		*err = why;
-	}
-	work_end(&work);
-	return rc;
-}
-
-int run_rm_run(struct command_call *call)
-{
-	struct image_pool at;
-	int status = 0;
-
-	if (container_pool_open(call, &at))
-		return command_fail(call);
-	for (int i = 0; i < call->argc; i++) {
-		if (remove_one(&at.pool, call->argv[i], option_is_set(call, "force"), &call->error))
-			status = command_fail(call);
-		else
-			printf("%s\n", call->argv[i]);
-	}
-	return fflush(stdout) == 0 ? status : 1;
+	if (last && json_object_array_length(rows) > last)
+		json_object_array_del_idx(rows, last, json_object_array_length(rows) - last);
+	return template ? print_templates(call, template, rows) : output_rows(call, columns, rows);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * See spec.h. Defaults are those that containers have with Podman: few capabilities, masked and read-only kernel files, namespaces and a
- * cgroup of its own, no device but the harmless ones that the runtime makes.
+ * See spec.h. Defaults are those that containers have with Podman: few capabilities, a seccomp filter, masked and read-only kernel files,
+ * namespaces and a cgroup of its own, no device but the harmless ones that the runtime makes.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -9,17 +9,18 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include "caps.h"
 #include "cleanup.h"
 #include "json.h"
+#include "resources.h"
+#include "merge.h"
+#include "oci.h"
+#include "seccomp.h"
 #include "spec.h"
 #include "users.h"
 
 #define PATH_DEFAULT	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-static const char *const capabilities[] = {
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SETFCAP",
-	"CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT", NULL
-};
 static const char *const masked[] = {
 	"/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
 	"/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/fs/selinux", "/sys/dev/block", "/sys/devices/virtual/powercap",
@@ -34,16 +35,17 @@ struct mount_row {
 	const char *type;
 	const char *source;
 	const char *options;		/* separated by commas */
+	const char *privileged;		/* the same of a privileged container; NULL: no others */
 };
 
 static const struct mount_row mounts[] = {
-	{ "/proc", "proc", "proc", "nosuid,noexec,nodev" },
-	{ "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k" },
-	{ "/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5" },
-	{ "/dev/shm", "tmpfs", "shm", "nosuid,noexec,nodev,mode=1777,size=65536k" },
-	{ "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev" },
-	{ "/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro" },
-	{ "/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro" },
+	{ "/proc", "proc", "proc", "nosuid,noexec,nodev", NULL },
+	{ "/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k", NULL },
+	{ "/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5", NULL },
+	{ "/dev/shm", "tmpfs", "shm", "nosuid,noexec,nodev,mode=1777,size=65536k", NULL },
+	{ "/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev", NULL },
+	{ "/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro", "nosuid,noexec,nodev,rw" },
+	{ "/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro", "nosuid,noexec,nodev,relatime,rw" },
 };
 
 /* ------------------------------------------------------------------ small pieces */
@@ -64,7 +66,8 @@ static json_object *split(const char *list)
 
 	for (;; list += length + 1) {
 		length = strcspn(list, ",");
-		json_object_array_add(array, json_object_new_string_len(list, (int)length));
+		if (length)
+			json_object_array_add(array, json_object_new_string_len(list, (int)length));
 		if (!list[length])
 			return array;
 	}
@@ -75,113 +78,34 @@ static void add_text(json_object *object, const char *key, const char *value)
 	json_object_object_add(object, key, json_object_new_string(value));
 }
 
-/* The "config" member of the image's config, which may be missing. */
-static json_object *settings(json_object *config)
+static json_object *copy_array(json_object *from)
 {
-	return json_member(config, "config", json_type_object);
+	json_object *array = json_object_new_array();
+
+	for (size_t i = 0; from && i < json_object_array_length(from); i++)
+		json_object_array_add(array, json_object_get(json_object_array_get_idx(from, i)));
+	return array;
 }
 
-/* ------------------------------------------------------------------ the command */
+/* ------------------------------------------------------------------ process */
 
-static void append(json_object *to, json_object *from)
+static json_object *build_env(const struct container *container, json_object *more, bool tty, const struct user *user)
 {
-	for (size_t i = 0; from && i < json_object_array_length(from); i++) {
-		json_object *item = json_object_array_get_idx(from, i);
-
-		if (json_object_is_type(item, json_type_string))
-			json_object_array_add(to, json_object_get(item));
-	}
-}
-
-int spec_args(json_object *config, const char *entrypoint, int argc, char *const *argv, json_object **out,
-	      struct layerblk_error *err)
-{
-	json_object *args = json_object_new_array();
-
-	if (!entrypoint)
-		append(args, json_member(settings(config), "Entrypoint", json_type_array));
-	else if (*entrypoint)
-		json_object_array_add(args, json_object_new_string(entrypoint));
-	for (int i = 0; i < argc; i++)
-		json_object_array_add(args, json_object_new_string(argv[i]));
-	if (argc == 0 && !entrypoint)
-		append(args, json_member(settings(config), "Cmd", json_type_array));
-	if (json_object_array_length(args) == 0 || !*json_object_get_string(json_object_array_get_idx(args, 0))) {
-		json_object_put(args);
-		layerblk_error_set(err, EINVAL, "run the image", "", "no command is given, and the image names none");
-		return layerblk_error_hint(err, "Give one after the image's name");
-	}
-	*out = args;
-	return 0;
-}
-
-/* ------------------------------------------------------------------ the environment */
-
-static bool same_key(const char *a, const char *b)
-{
-	size_t length = strcspn(a, "=");
-
-	return strcspn(b, "=") == length && strncmp(a, b, length) == 0;
-}
-
-/* KEY=VALUE takes the place of an earlier one of its key. */
-static void env_set(json_object *env, const char *item)
-{
-	for (size_t i = 0; i < json_object_array_length(env); i++) {
-		if (!same_key(json_object_get_string(json_object_array_get_idx(env, i)), item))
-			continue;
-		json_object_array_put_idx(env, i, json_object_new_string(item));
-		return;
-	}
-	json_object_array_add(env, json_object_new_string(item));
-}
-
-static bool env_has(json_object *env, const char *key)
-{
-	for (size_t i = 0; i < json_object_array_length(env); i++)
-		if (same_key(json_object_get_string(json_object_array_get_idx(env, i)), key))
-			return true;
-	return false;
-}
-
-static void env_pair(json_object *env, const char *key, const char *value)
-{
-	cleanup_free char *item = NULL;
-
-	if (asprintf(&item, "%s=%s", key, value) < 0)
-		item = NULL;
-	else
-		env_set(env, item);
-}
-
-static json_object *build_env(const struct spec *spec, const struct user *user)
-{
-	json_object *env = json_object_new_array(), *of_image = json_member(settings(spec->config), "Env", json_type_array);
+	json_object *env = json_object_new_array(), *own = json_member(container->record, "env", json_type_array);
+	const char *hostname = container_text(container, "hostname");
 
 	env_pair(env, "PATH", PATH_DEFAULT);
-	env_pair(env, "HOSTNAME", spec->hostname);
-	if (spec->tty)
+	env_pair(env, "HOSTNAME", hostname ? hostname : "");
+	if (tty)
 		env_pair(env, "TERM", "xterm");
-	for (size_t i = 0; of_image && i < json_object_array_length(of_image); i++) {
-		json_object *item = json_object_array_get_idx(of_image, i);
-
-		if (json_object_is_type(item, json_type_string) && strchr(json_object_get_string(item), '='))
-			env_set(env, json_object_get_string(item));
-	}
-	for (const char *const *item = spec->env; item && *item; item++) {
-		const char *ours = strchr(*item, '=') ? NULL : getenv(*item);
-
-		if (strchr(*item, '='))
-			env_set(env, *item);
-		else if (ours)
-			env_pair(env, *item, ours);
-	}
+	for (size_t i = 0; own && i < json_object_array_length(own); i++)
+		env_set(env, json_object_get_string(json_object_array_get_idx(own, i)));
+	for (size_t i = 0; more && i < json_object_array_length(more); i++)
+		env_set(env, json_object_get_string(json_object_array_get_idx(more, i)));
 	if (!env_has(env, "HOME"))
 		env_pair(env, "HOME", user->home);
 	return env;
 }
-
-/* ------------------------------------------------------------------ process */
 
 static json_object *build_user(const struct user *user)
 {
@@ -192,18 +116,6 @@ static json_object *build_user(const struct user *user)
 	for (size_t i = 0; i < user->group_count; i++)
 		json_object_array_add(groups, json_object_new_int64(user->groups[i]));
 	json_object_object_add(object, "additionalGids", groups);
-	return object;
-}
-
-/* A user other than root has them only as the bound of what a set-id program may get. */
-static json_object *build_capabilities(const struct user *user)
-{
-	static const char *const none[] = { NULL };
-	json_object *object = json_object_new_object();
-
-	json_object_object_add(object, "bounding", texts(capabilities));
-	json_object_object_add(object, "effective", texts(user->uid == 0 ? capabilities : none));
-	json_object_object_add(object, "permitted", texts(user->uid == 0 ? capabilities : none));
 	return object;
 }
 
@@ -220,29 +132,40 @@ static void add_console(json_object *process)
 	json_object_object_add(process, "consoleSize", size);
 }
 
-static int build_process(const struct spec *spec, json_object **out, struct layerblk_error *err)
+static int build_process(const struct container *container, int root, const struct spec_exec *how, json_object **out,
+			 struct layerblk_error *err)
 {
-	const char *cwd = spec->workdir ? spec->workdir : json_text(settings(spec->config), "WorkingDir");
+	const char *text = how->user ? how->user : container_text(container, "user");
+	const char *cwd = how->workdir ? how->workdir : container_text(container, "workdir");
+	bool privileged = how->privileged || container_flag(container, "privileged");
 	json_object *process;
 	struct user user;
-	int rc = user_find(spec->root, spec->user ? spec->user : json_text(settings(spec->config), "User"), &user, err);
+	int rc = user_find(root, text, &user, err);
 
 	if (rc)
 		return rc;
 	if (cwd && *cwd && *cwd != '/')
 		return layerblk_error_set(err, EINVAL, "use the working directory", cwd, "it is not an absolute path");
 	process = json_object_new_object();
-	json_object_object_add(process, "terminal", json_object_new_boolean(spec->tty));
-	if (spec->tty)
+	json_object_object_add(process, "terminal", json_object_new_boolean(how->tty));
+	if (how->tty)
 		add_console(process);
 	json_object_object_add(process, "user", build_user(&user));
-	json_object_object_add(process, "args", json_object_get(spec->args));
-	json_object_object_add(process, "env", build_env(spec, &user));
+	json_object_object_add(process, "args", json_object_get(how->args));
+	json_object_object_add(process, "env", build_env(container, how->env, how->tty, &user));
 	add_text(process, "cwd", cwd && *cwd ? cwd : "/");
-	json_object_object_add(process, "capabilities", build_capabilities(&user));
-	json_object_object_add(process, "noNewPrivileges", json_object_new_boolean(false));
+	json_object_object_add(process, "capabilities", caps_build(container->record, user.uid == 0, privileged));
+	json_object_object_add(process, "rlimits", limits_ulimits(container->record));
+	json_object_object_add(process, "noNewPrivileges",
+			       json_object_new_boolean(container_flag(container, "no_new_privileges")));
 	*out = process;
 	return 0;
+}
+
+int spec_exec_build(const struct container *container, int root, const struct spec_exec *exec, json_object **out,
+		    struct layerblk_error *err)
+{
+	return build_process(container, root, exec, out, err);
 }
 
 /* ------------------------------------------------------------------ mounts */
@@ -266,91 +189,161 @@ static void bind_file(const struct spec *spec, json_object *array, const char *f
 		source = NULL;
 		return;
 	}
-	if (access(source, F_OK) == 0)
+	if (!shares_have(spec->shares, target) && access(source, F_OK) == 0)
 		json_object_array_add(array, mount_object(target, "bind", source, "bind,rprivate,rw"));
+}
+
+static json_object *share_mount_object(const struct share *share)
+{
+	char options[1024];
+
+	if (share->kind == SHARE_TMPFS) {
+		snprintf(options, sizeof(options), "nosuid,nodev%s,%s%s%s", share->options && strstr(share->options, "exec") ? "" : ",noexec",
+			 share->read_only ? "ro" : "rw", share->options ? "," : "", share->options ? share->options : "");
+		return mount_object(share->target, "tmpfs", "tmpfs", options);
+	}
+	snprintf(options, sizeof(options), "rbind,%s,%s%s", share->options ? share->options : "rprivate", share->read_only ? "ro" : "rw",
+		 share->kind == SHARE_BIND ? "" : ",nodev");
+	return mount_object(share->target, "bind", share->kind == SHARE_BIND ? share->source : share->path, options);
 }
 
 static json_object *build_mounts(const struct spec *spec)
 {
+	bool privileged = container_flag(spec->container, "privileged");
+	long long shm = json_number(spec->container->record, "shm_size");
 	json_object *array = json_object_new_array();
+	char shm_options[80];
 
-	for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++)
-		json_object_array_add(array, mount_object(mounts[i].target, mounts[i].type, mounts[i].source,
-							  mounts[i].options));
+	snprintf(shm_options, sizeof(shm_options), "nosuid,noexec,nodev,mode=1777,size=%lld", shm);
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(*mounts); i++) {
+		const struct mount_row *row = &mounts[i];
+
+		const char *options = privileged && row->privileged ? row->privileged : row->options;
+
+		if (shm > 0 && strcmp(row->target, "/dev/shm") == 0)
+			options = shm_options;
+		if (!shares_have(spec->shares, row->target))
+			json_object_array_add(array, mount_object(row->target, row->type, row->source, options));
+	}
 	bind_file(spec, array, "hostname", "/etc/hostname");
 	bind_file(spec, array, "hosts", "/etc/hosts");
 	bind_file(spec, array, "resolv.conf", "/etc/resolv.conf");
-	for (size_t i = 0; i < spec->share_count; i++) {
-		const struct share *share = &spec->shares[i];
-
-		char options[64];
-
-		snprintf(options, sizeof(options), "rbind,rprivate,%s%s", share->read_only ? "ro" : "rw", share->bound ? "" : ",nodev");
-		json_object_array_add(array, mount_object(share->target, "bind", share->bound ? share->source : share->path,
-							  options));
-	}
+	for (size_t i = 0; i < spec->shares->count; i++)
+		json_object_array_add(array, share_mount_object(&spec->shares->shares[i]));
+	if (container_text(spec->container, "init"))
+		json_object_array_add(array, mount_object("/sbin/layerblk-init", "bind", container_text(spec->container, "init"),
+							  "bind,rprivate,ro"));
 	return array;
 }
 
 /* ------------------------------------------------------------------ the whole */
 
-static json_object *build_linux(const struct spec *spec)
+static json_object *build_namespaces(const struct container *container)
 {
 	static const char *const spaces[] = { "pid", "ipc", "uts", "mount", "cgroup", "network" };
-	json_object *object = json_object_new_object(), *array = json_object_new_array();
-	json_object *resources = json_object_new_object(), *devices = json_object_new_array();
-	json_object *all = json_object_new_object();
-	char cgroup[128];
+	const char *network = container_text(container, "network");
+	json_object *array = json_object_new_array();
 
 	for (size_t i = 0; i < sizeof(spaces) / sizeof(*spaces); i++) {
 		json_object *space;
 
-		if (spec->host_network && strcmp(spaces[i], "network") == 0)
+		if (network && strcmp(network, "host") == 0 && strcmp(spaces[i], "network") == 0)
 			continue;
 		space = json_object_new_object();
 		add_text(space, "type", spaces[i]);
 		json_object_array_add(array, space);
 	}
-	json_object_object_add(object, "namespaces", array);
-	snprintf(cgroup, sizeof(cgroup), "/layerblk/%s", spec->id);
+	return array;
+}
+
+static int build_linux(const struct spec *spec, json_object **out, struct layerblk_error *err)
+{
+	const struct container *container = spec->container;
+	json_object *object = json_object_new_object(), *seccomp, *sysctls;
+	bool privileged = container_flag(container, "privileged");
+	char cgroup[128];
+	int rc;
+
+	*out = object;
+	json_object_object_add(object, "namespaces", build_namespaces(container));
+	snprintf(cgroup, sizeof(cgroup), CGROUP_ROOT "/%s", container->id);
 	add_text(object, "cgroupsPath", cgroup);
-	json_object_object_add(all, "allow", json_object_new_boolean(false));
-	add_text(all, "access", "rwm");
-	json_object_array_add(devices, all);
-	json_object_object_add(resources, "devices", devices);
-	json_object_object_add(object, "resources", resources);
+	json_object_object_add(object, "resources", limits_resources(container->record, privileged));
+	sysctls = json_member(container->record, "sysctls", json_type_object);
+	if (sysctls)
+		json_object_object_add(object, "sysctl", json_object_get(sysctls));
+	rc = limits_devices(container->record, privileged, object, err);
+	if (rc || privileged)
+		return rc;
 	json_object_object_add(object, "maskedPaths", texts(masked));
 	json_object_object_add(object, "readonlyPaths", texts(read_only_paths));
-	return object;
+	seccomp = container_flag(container, "seccomp_unconfined") ? NULL : seccomp_build(container->record);
+	if (seccomp)
+		json_object_object_add(object, "seccomp", seccomp);
+	return 0;
+}
+
+/* The image's command, or with --init a small program that starts it and reaps what it leaves. */
+static json_object *build_args(const struct container *container)
+{
+	json_object *command = copy_array(json_member(container->record, "command", json_type_array)), *args;
+
+	if (!container_text(container, "init"))
+		return command;
+	args = json_object_new_array();
+	json_object_array_add(args, json_object_new_string("/sbin/layerblk-init"));
+	json_object_array_add(args, json_object_new_string("--"));
+	for (size_t i = 0; i < json_object_array_length(command); i++)
+		json_object_array_add(args, json_object_get(json_object_array_get_idx(command, i)));
+	json_object_put(command);
+	return args;
 }
 
 int spec_build(const struct spec *spec, json_object **out, struct layerblk_error *err)
 {
-	json_object *document, *process, *root;
-	int rc = build_process(spec, &process, err);
+	const struct container *container = spec->container;
+	struct spec_exec how = { .args = build_args(container), .tty = container_flag(container, "tty") };
+	cleanup_json json_object *document = json_object_new_object();
+	json_object *process = NULL, *root, *limits = NULL;
+	const char *hostname = container_text(container, "hostname");
+	int rc = build_process(container, spec->root, &how, &process, err);
 
+	json_object_put(how.args);
 	if (rc)
 		return rc;
-	document = json_object_new_object();
 	add_text(document, "ociVersion", "1.0.2");
 	json_object_object_add(document, "process", process);
 	root = json_object_new_object();
 	add_text(root, "path", "rootfs");
-	json_object_object_add(root, "readonly", json_object_new_boolean(spec->read_only));
+	json_object_object_add(root, "readonly", json_object_new_boolean(container_flag(container, "read_only")));
 	json_object_object_add(document, "root", root);
-	add_text(document, "hostname", spec->hostname);
+	add_text(document, "hostname", hostname ? hostname : container->name);
 	json_object_object_add(document, "mounts", build_mounts(spec));
-	json_object_object_add(document, "linux", build_linux(spec));
-	*out = document;
-	return 0;
+	rc = build_linux(spec, &limits, err);
+	json_object_object_add(document, "linux", limits);
+	if (!rc)
+		*out = take_ptr(document);
+	return rc;
 }
 
-char *spec_hosts(const char *hostname)
+char *spec_hosts(const struct container *container, const char *address)
 {
+	json_object *more = json_member(container->record, "add_host", json_type_array);
+	const char *hostname = container_text(container, "hostname");
 	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
 
-	if (asprintf(&text, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n"
-		     "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n127.0.1.1\t%s\n", hostname) < 0)
+	if (!out)
 		return NULL;
-	return text;
+	fprintf(out, "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n"
+		"ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n");
+	for (size_t i = 0; more && i < json_object_array_length(more); i++) {
+		const char *item = json_object_get_string(json_object_array_get_idx(more, i)), *colon = strchr(item, ':');
+
+		if (colon)
+			fprintf(out, "%s\t%.*s\n", colon + 1, (int)(colon - item), item);
+	}
+	fprintf(out, "%s\t%s\n", address ? address : "127.0.1.1", hostname ? hostname : container->name);
+	return fclose(out) == 0 ? text : NULL;
 }

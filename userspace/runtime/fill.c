@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * See fill.h. What is in the image is read by a process that has the container's root as its own, and written by one that has the volume's, so
+ * that no link leads out of either.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "cleanup.h"
+#include "fill.h"
+#include "namespace.h"
+#include "tree_tar.h"
+#include "view.h"
+
+struct fill {
+	const struct pool *pool;
+	const struct container *container;
+	struct share_list *shares;
+	const bool *fresh;
+};
+
+struct ends {
+	char *path;			/* in the container's root; ends with "/." */
+	int pipes[2];
+};
+
+static bool is_fresh(const struct fill *fill, size_t i)
+{
+	return fill->fresh[i] && fill->shares->shares[i].kind == SHARE_VOLUME;
+}
+
+static int read_image(void *arg, struct layerblk_error *err)
+{
+	const struct ends *ends = arg;
+	struct tree_pack pack = { .path = ends->path, .one_file_system = true, .fd = ends->pipes[1] };
+
+	close(ends->pipes[0]);
+	return tree_pack(&pack, err);
+}
+
+static int write_volume(void *arg, struct layerblk_error *err)
+{
+	const struct ends *ends = arg;
+	struct tree_unpack unpack = { .path = "/", .keep_owner = true, .fd = ends->pipes[0] };
+
+	close(ends->pipes[1]);
+	return tree_unpack(&unpack, err);
+}
+
+/* Both ends at once, with a tar between them. */
+static int copy(int from, int to, struct ends *ends, struct layerblk_error *err)
+{
+	struct child reader, writer;
+	int rc, other;
+
+	if (pipe2(ends->pipes, O_CLOEXEC) != 0)
+		return layerblk_error_set(err, errno, "fill the volume", ends->path, "no pipe: %s", strerror(errno));
+	rc = child_start_in(from, read_image, ends, &reader, err);
+	if (rc) {
+		close(ends->pipes[0]);
+		close(ends->pipes[1]);
+		return rc;
+	}
+	rc = child_start_in(to, write_volume, ends, &writer, err);
+	close(ends->pipes[0]);
+	close(ends->pipes[1]);
+	other = child_wait(&reader, rc ? NULL : err);
+	if (!rc)
+		rc = child_wait(&writer, other ? NULL : err);
+	return other ? other : rc;
+}
+
+/* The directory of the image that the volume covers; -1 when there is none. */
+static int open_covered(int root, const char *target)
+{
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+
+	return (int)syscall(SYS_openat2, root, target, &how, sizeof(how));
+}
+
+static int fill_from(int root, int volume, const struct share *share, struct layerblk_error *err)
+{
+	cleanup_fd int covered = open_covered(root, share->target);
+	cleanup_free char *path = NULL;
+	struct ends ends = { 0 };
+	struct stat st;
+	int rc;
+
+	if (covered < 0)
+		return 0;		/* the image has nothing there */
+	if (asprintf(&path, "%s/.", share->target) < 0) {
+		path = NULL;
+		return layerblk_error_set(err, ENOMEM, "fill the volume", share->source, "no memory");
+	}
+	ends.path = path;
+	rc = copy(root, volume, &ends, err);
+	if (!rc && (fstat(covered, &st) != 0 || fchown(volume, st.st_uid, st.st_gid) != 0 || fchmod(volume, st.st_mode & 07777) != 0))
+		rc = layerblk_error_set(err, errno, "fill the volume", share->source, "%s", strerror(errno));
+	return rc;
+}
+
+/* Programs that want an empty directory for their data shall find one: the file system's checker makes lost+found when it needs it. */
+static int fill_one(const struct fill *fill, int root, struct share *share, struct layerblk_error *err)
+{
+	cleanup_fd int volume = -1;
+	int rc = share_mount(fill->pool, share, err);
+
+	if (rc)
+		return rc;
+	volume = open(share->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (volume < 0)
+		return layerblk_error_set(err, errno, "fill the volume", share->source, "%s", strerror(errno));
+	unlinkat(volume, "lost+found", AT_REMOVEDIR);
+	return share->no_copy ? 0 : fill_from(root, volume, share, err);
+}
+
+static int in_namespace(void *arg, struct layerblk_error *err)
+{
+	const struct fill *fill = arg;
+	struct view view;
+	int rc = view_open(fill->pool, fill->container, false, &view, err);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; !rc && i < fill->shares->count; i++) {
+		struct share *share = &fill->shares->shares[i];
+
+		if (!is_fresh(fill, i))
+			continue;
+		rc = fill_one(fill, view.root, share, err);
+		umount2(share->path, MNT_DETACH);
+		share_release(fill->pool, share);
+	}
+	view_close(&view);
+	return rc;
+}
+
+int volumes_fill(const struct pool *pool, const struct container *container, struct share_list *shares, const bool *fresh,
+		 struct layerblk_error *err)
+{
+	struct fill fill = { .pool = pool, .container = container, .shares = shares, .fresh = fresh };
+	bool any = false;
+
+	for (size_t i = 0; !any && i < shares->count; i++)
+		any = is_fresh(&fill, i);
+	return any ? namespace_run(in_namespace, &fill, err) : 0;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Signals by name. */
+#ifndef RUNTIME_SIGNALS_H
+#define RUNTIME_SIGNALS_H
+
+#include <layerblk.h>
+
+/* "TERM", "SIGTERM", "sigterm", "15", "RTMIN+3". -EINVAL. */
+int signal_parse(const char *text, int *number, struct layerblk_error *err);
+
+#endif

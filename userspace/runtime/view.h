@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A container's files, seen from outside. In a process with a mount namespace of its own (namespace_run()). */
+#ifndef RUNTIME_VIEW_H
+#define RUNTIME_VIEW_H
+
+#include "container.h"
+#include "share.h"
+
+struct view {
+	const struct pool *pool;
+	uint64_t volume;		/* 0: nothing of ours is mounted */
+	int hold;
+	char path[64];			/* where it is mounted */
+	int root;			/* its root directory; -1: none */
+	struct share_list shares;
+};
+
+/*
+ * The root volume, mounted where nobody else sees it, whether the container runs or not. with_mounts: with the data volumes where the
+ * container has them; of one that runs, what it sees itself.
+ */
+int view_open(const struct pool *pool, const struct container *container, bool with_mounts, struct view *out,
+	      struct layerblk_error *err);
+/* A frozen volume, such as an image's layer. */
+int view_open_layer(const struct pool *pool, uint64_t volume, struct view *out, struct layerblk_error *err);
+void view_close(struct view *view);
+
+#endif
