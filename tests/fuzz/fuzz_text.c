@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "bundle.h"
+#include "container.h"
 #include "image/jail.h"
+#include "merge.h"
 #include "ref.h"
 #include "reference.h"
 #include "share.h"
@@ -119,30 +121,77 @@ static void try_images(const char *text)
 	digest_is_sha256(text);
 }
 
-static void try_share(const char *text)
+static void judge_share(int rc, struct share *share, struct layerblk_error *err)
 {
-	struct layerblk_error err = { 0 };
-	struct share share = { 0 };
-	int rc = share_parse(text, &share, &err);
+	struct share again = { 0 };
+	json_object *json;
 
-	must_explain(&err, rc);
+	must_explain(err, rc);
 	if (rc)
 		return;
-	holds(share.source && *share.source && share.target && share.target[0] == '/', "a share from nowhere or to nowhere");
-	json_object_put(share_json(&share));
-	share_clear(&share);
+	holds(share->target && share->target[0] == '/', "a share to nowhere");
+	holds(share->kind == SHARE_TMPFS || share->anonymous || (share->source && *share->source), "a share from nowhere");
+	/* As it is when its volume has been found or made, which gives an anonymous one its name. */
+	share->volume = 1;
+	if (!share->source && share->kind != SHARE_TMPFS)
+		share->source = strdup("name");
+	json = share_json(share);
+	holds(share_from_json(json, &again, NULL) == 0, "a share that cannot be read back");
+	json_object_put(json);
+	share_clear(&again);
+	share_clear(share);
+}
+
+static void try_share(const char *text)
+{
+	static int (*const parsers[])(const char *, struct share *, struct layerblk_error *) = {
+		share_parse, share_parse_mount, share_parse_tmpfs,
+	};
+
+	for (size_t i = 0; i < sizeof(parsers) / sizeof(*parsers); i++) {
+		struct layerblk_error err = { 0 };
+		struct share share = { 0 };
+		int rc = parsers[i](text, &share, &err);
+
+		judge_share(rc, &share, &err);
+	}
 }
 
 /* ------------------------------------------------------------------ containers */
 
+/* A container's record from an image's config, as `run` makes it. NULL: the config is refused. */
+static json_object *record_from(const char *text, size_t size)
+{
+	json_object *config = NULL, *args = NULL, *record = NULL;
+	struct layerblk_error err = { 0 };
+	int rc = json_parse(text, size, json_type_object, "the config", &config, &err);
+
+	must_explain(&err, rc);
+	if (!rc) {
+		memset(&err, 0, sizeof(err));
+		rc = merge_args(config, NULL, 0, NULL, &args, &err);
+		must_explain(&err, rc);
+	}
+	if (!rc) {
+		record = json_object_new_object();
+		json_object_object_add(record, "command", args);
+		json_object_object_add(record, "hostname", json_object_new_string("host"));
+		merge_words(record, config, NULL, 0, NULL);
+		merge_config(record, config);
+	}
+	json_object_put(config);
+	return record;
+}
+
 /* The config, then /etc/passwd, then /etc/group, between zero bytes. */
 static void try_container(const uint8_t *data, size_t size)
 {
-	static const char *const env[] = { "A=B", NULL };
 	const char *config = (const char *)data, *passwd = config + strnlen(config, size), *group;
 	size_t left = size - (size_t)(passwd - config), passwd_size;
 	int root = open(JAIL_TARGET, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
-	struct spec spec = { .id = "id", .name = "name", .hostname = "host", .bundle = JAIL_IN, .root = root, .env = env };
+	struct share_list none = { 0 };
+	struct container container = { .name = "name", .id = "id", .record = record_from(config, strnlen(config, size)) };
+	struct spec spec = { .container = &container, .bundle = JAIL_IN, .root = root, .shares = &none };
 	struct layerblk_error err = { 0 };
 	json_object *out = NULL;
 
@@ -155,21 +204,12 @@ static void try_container(const uint8_t *data, size_t size)
 		group++, left--;
 	jail_write("../target/etc/passwd", passwd, passwd_size);
 	jail_write("../target/etc/group", group, left);
-	rc = json_parse(config, strnlen(config, size), json_type_object, "the config", &spec.config, &err);
-	must_explain(&err, rc);
-	if (!rc) {
-		memset(&err, 0, sizeof(err));
-		rc = spec_args(spec.config, NULL, 0, NULL, &spec.args, &err);
-		must_explain(&err, rc);
-	}
-	if (spec.args) {
-		memset(&err, 0, sizeof(err));
+	if (container.record) {
 		rc = spec_build(&spec, &out, &err);
 		must_explain(&err, rc);
-		json_object_put(spec.args);
 	}
 	json_object_put(out);
-	json_object_put(spec.config);
+	json_object_put(container.record);
 	close(root);
 }
 

@@ -90,8 +90,8 @@ int reference_normalize(const char *text, char out[REFERENCE_MAX], struct layerb
 	char *colon, *slash;
 	size_t domain;
 
-	if (strlen(text) >= sizeof(name) - 8)
-		return layerblk_error_set(err, EINVAL, what, text, "it is longer than %d bytes", REFERENCE_MAX - 9);
+	if (strlen(text) >= sizeof(name))
+		return layerblk_error_set(err, EINVAL, what, text, "it is longer than %d bytes", REFERENCE_MAX - 1);
 	strcpy(name, text);
 	if (strchr(name, '@'))
 		return layerblk_error_set(err, EINVAL, what, text, "a digest cannot be part of a name");
@@ -115,7 +115,7 @@ int reference_normalize(const char *text, char out[REFERENCE_MAX], struct layerb
 		return layerblk_error_set(err, EINVAL, what, text,
 					  "a name has lower-case letters and digits, separated by '/', '.', '_' or '-'");
 	if (snprintf(out, REFERENCE_MAX, "%s:%s", rest, tag) >= REFERENCE_MAX)
-		return layerblk_error_set(err, EINVAL, what, text, "it is longer than %d bytes", REFERENCE_MAX - 9);
+		return layerblk_error_set(err, EINVAL, what, text, "with its tag it is longer than %d bytes", REFERENCE_MAX - 1);
 	return 0;
 }
 
