@@ -154,9 +154,8 @@ static int copy_contents(int in, int out, const char *path, uint64_t size, struc
 {
 	struct sink sink = { spool_sink, &out };
 	off_t done = 0;
-	ssize_t got;
 
-	while ((uint64_t)done < size && (got = copy_file_range(in, &done, out, NULL, size - (uint64_t)done, 0)) > 0)
+	while ((uint64_t)done < size && copy_file_range(in, &done, out, NULL, size - (uint64_t)done, 0) > 0)
 		;
 	return (uint64_t)done < size ? spool_copy(in, done, size - (uint64_t)done, &sink, path, err) : 0;
 }

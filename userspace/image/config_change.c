@@ -309,6 +309,8 @@ static int one_word(const struct change_call *call, char **word)
 	else
 		*word = strdup(words[0]);
 	config_words_free(words);
+	if (!rc && !*word)
+		rc = layerblk_error_set(call->err, ENOMEM, "use the instruction", call->keyword, "no memory");
 	return rc;
 }
 
@@ -327,7 +329,7 @@ static int change_stopsignal(const struct change_call *call)
 	cleanup_free char *word = NULL;
 	int rc = one_word(call, &word);
 
-	if (!rc && !isalnum((unsigned char)*word))
+	if (!rc && word && !isalnum((unsigned char)*word))
 		rc = wrong(call, "a signal is a name or a number");
 	if (!rc)
 		json_object_object_add(call->config, "StopSignal", json_object_new_string(word));
@@ -359,7 +361,7 @@ static int change_workdir(const struct change_call *call)
 	if (asprintf(&joined, "%s/%s", *word == '/' || !before ? "" : before, word) < 0)
 		joined = NULL;
 	end = clean = joined ? calloc(1, strlen(joined) + 2) : NULL;
-	if (!clean)
+	if (!joined || !clean)
 		return layerblk_error_set(call->err, ENOMEM, "use the instruction", call->keyword, "no memory");
 	for (char *part = strtok_r(joined, "/", &rest); part; part = strtok_r(NULL, "/", &rest)) {
 		if (strcmp(part, ".") == 0)

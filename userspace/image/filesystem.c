@@ -81,7 +81,7 @@ int filesystem_end(const char *device, uint64_t *bytes, struct layerblk_error *e
 {
 	static const char what[] = "find the end of the file system on";
 	cleanup_fd int fd = open(device, O_RDONLY | O_CLOEXEC);
-	unsigned char block[4096];
+	unsigned char block[4096] = { 0 };
 	const unsigned char *ext4 = block + 1024;
 	ssize_t got = fd < 0 ? -errno : read_all_at(fd, block, sizeof(block), 0);
 	uint64_t blocks;

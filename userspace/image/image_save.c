@@ -161,15 +161,15 @@ static int add_argument(const struct pool *pool, const char *text, struct saving
 static int save_all(struct command_call *call, const struct pool *pool, struct layout_writer *layout, enum packing packing)
 {
 	struct save save = { .pool = pool, .layout = layout, .packing = packing, .quiet = option_is_set(call, "quiet") };
-	cleanup_free struct saving *all = calloc((size_t)call->argc, sizeof(*all));
+	cleanup_free struct saving *all = calloc((size_t)call->argc + 1, sizeof(*all));
 	size_t count = 0;
 	int rc = all ? 0 : layerblk_error_set(&call->error, ENOMEM, "write the image", "", "no memory");
 
-	for (int i = 0; !rc && i < call->argc; i++)
+	for (int i = 0; all && !rc && i < call->argc; i++)
 		rc = add_argument(pool, call->argv[i], all, &count, &call->error);
 	for (size_t i = 0; !rc && i < count; i++)
 		rc = save_image(&save, &all[i].record, all[i].names, all[i].name_count, &call->error);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; all && i < count; i++) {
 		record_clear(&all[i].record);
 		for (size_t j = 0; j < all[i].name_count; j++)
 			free(all[i].names[j]);

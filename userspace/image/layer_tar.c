@@ -96,7 +96,7 @@ static int find_parts(int fd, const struct stat *st, struct parts *parts)
 		*parts = (struct parts){ 0 };
 		return 0;
 	}
-	if ((uint64_t)end != size)	/* a hole at the end is told by a part of no length */
+	if (!parts->items || (uint64_t)end != size)	/* a hole at the end is told by a part of no length */
 		return parts_add(parts, size, 0);
 	return 0;
 }
@@ -121,7 +121,7 @@ static int write_file(const struct writer *writer, struct tar_entry *entry, int 
 		rc = tar_head(entry, writer->to, &stored, err);
 	if (!rc && !parts.items)
 		rc = spool_copy(fd, 0, entry->size, writer->to, change->path, err);
-	for (size_t i = 0; !rc && i < parts.count; i++)
+	for (size_t i = 0; !rc && parts.items && i < parts.count; i++)
 		rc = spool_copy(fd, (off_t)parts.items[i].offset, parts.items[i].length, writer->to, change->path, err);
 	free(parts.items);
 	return rc ? rc : tar_pad(stored, writer->to, err);

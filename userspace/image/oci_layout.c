@@ -162,7 +162,7 @@ static struct bundle_image *already_there(struct layout *layout, const char *man
 static int manifest_image(struct layout *layout, json_object *manifest, const struct descriptor *from,
 			  struct bundle_image *image, struct layerblk_error *err)
 {
-	struct descriptor config;
+	struct descriptor config = { .media_type = "" };
 	json_object *item, *layers;
 	int rc;
 

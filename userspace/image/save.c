@@ -243,21 +243,22 @@ static json_object *platform_of(const char *config_text, size_t size)
 static int write_documents(struct save *save, const struct image_record *record, const size_t *layers, char *const *names,
 			   size_t name_count, struct layerblk_error *err)
 {
-	cleanup_free char (*digests)[DIGEST_TEXT] = calloc(record->layer_count, sizeof(*digests));
+	cleanup_free char (*digests)[DIGEST_TEXT] = calloc(record->layer_count + 1, sizeof(*digests));
 	cleanup_json json_object *manifest = NULL, *platform = NULL;
 	cleanup_free char *config = NULL, *kept = NULL;
 	char manifest_digest[DIGEST_TEXT], config_digest[DIGEST_TEXT];
 	struct layout_image image = { .names = names, .name_count = name_count, .layer_count = record->layer_count };
 	size_t config_size, size;
 	const char *text;
-	int rc = record_document(save->pool, record, "config", &config, &config_size, err);
+	int rc;
 
+	if (!digests)
+		return layerblk_error_set(err, ENOMEM, "write the image", record->id, "no memory");
+	rc = record_document(save->pool, record, "config", &config, &config_size, err);
 	if (!rc)
 		rc = layout_put(save->layout, config, config_size, config_digest, err);
 	if (!rc && strcmp(config_digest, record->id) != 0)
 		rc = layerblk_error_set(err, EBADMSG, "write the image", record->id, "its config in the pool has another digest");
-	if (!rc && !digests)
-		rc = layerblk_error_set(err, ENOMEM, "write the image", record->id, "no memory");
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < record->layer_count; i++)

@@ -56,7 +56,7 @@ static void append(struct records *records, const void *data, size_t size)
 			records->room = room;
 		}
 	}
-	if (records->failed)
+	if (records->failed || !records->bytes)
 		return;
 	memcpy(records->bytes + records->used, data, size);
 	records->used += size;
