@@ -67,9 +67,15 @@ static char *command_text(json_object *record)
 static int find_image(const struct pool *pool, const struct container *container, struct image_record *out, json_object **config,
 		      struct layerblk_error *err)
 {
-	const char *id = container_text(container, "image_id");
-	int rc = record_find(pool, id ? id : "", out, err);
+	const char *id = container_text(container, "image_id"), *fs = container_text(container, "fs");
+	struct layerblk_error ignored;
+	char target[KEY_TEXT];
+	int rc;
 
+	snprintf(target, sizeof(target), "%s/%s", fs ? fs : "", id ? digest_hex(id) : "");
+	rc = record_load(pool, target, out, &ignored);
+	if (rc == -ENOENT)
+		rc = record_find(pool, id ? id : "", out, err);
 	if (rc == -ENOENT)
 		return layerblk_error_set(err, ENOENT, "commit the container", container->name,
 					  "the image that it was made from has been removed");
