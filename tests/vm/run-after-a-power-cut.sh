@@ -25,9 +25,9 @@ work_phase() {
 	layerctl image import "$IMAGES/tiny" >/dev/null
 	layerctl create --name made tiny echo from a made one >/dev/null
 	layerctl run --name ended tiny sh -c 'echo ended >/file; exit 7' || true
-	layerctl run -d --name up -v data:/data tiny sh -c 'echo kept >>/file; echo kept >/data/file; sync; echo done; sleep 1000' >/dev/null
+	layerctl run -d --name up -v data:/data tiny sh -c 'echo kept >>/file; echo kept >/data/file; sync; echo written; sleep 1000' >/dev/null
 	layerctl run -d --rm --name passing tiny sleep 1000 >/dev/null
-	until layerctl logs up | grep done; do sleep 0.2; done
+	until layerctl logs up | grep written; do sleep 0.2; done
 	echo "working"
 	sleep 100
 }

@@ -75,10 +75,14 @@ ctl diff up | grep /data/v && fail "what is mounted is not its own"
 assert_eq "$(ctl diff --format json changed | jq -c '.[1]')" '{"kind":"C","path":"/etc/layers"}'
 
 step "commit"
-id=$(ctl commit -a me -m 'a change' changed made:1)
+id=$(ctl commit -a me -m 'a change' -c 'ENV CHANGED=yes' -c 'LABEL a=b' changed made:1)
 [[ $id == sha256:* ]] || fail "not an id: $id"
 assert_eq "$(ctl run --rm made:1 cat /tmp/added)" new
-assert_eq "$(ctl image ls --format json | jq -r '.[].name // .[].repository' | sort -u | grep -c made)" 1
+assert_eq "$(ctl image ls --format json | jq -r '.[].repository' | grep -c made)" 1
+layerctl save made:1 >"$T/made.tar"
+assert_eq "$(ctl run --rm made:1 cat /tmp/added)" new "after it was saved"
+assert_eq "$(ctl run --rm made:1 sh -c 'echo $CHANGED')" yes
+refused layerctl commit -c 'NO SUCH' changed
 assert_eq "$(ctl image history made:1 --format json | jq -r '.[0].comment')" "a change"
 rc=0
 ctl run --rm made:1 test -e /opaque || rc=$?

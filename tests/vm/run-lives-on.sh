@@ -58,6 +58,7 @@ refused -m filter layerctl ps --filter no-such=1
 refused -m running layerctl rm two
 
 assert_eq "$(ctl ps --format '{{.Names}} {{.State}}')" "two running" "a template"
+assert_eq "$(ctl ps --format 'table {{.Names}}\t{{.Image}}' | tail -n 1 | tr -s ' ')" "two tiny" "a table of them"
 assert_eq "$(ctl inspect -f '{{.Name}} {{.State.Status}}' one two | tr '\n' ' ')" "/one exited /two running " "a template"
 assert_eq "$(ctl container ls -aq | wc -l)" 2 "Docker's longer names"
 

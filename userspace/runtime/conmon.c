@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "cleanup.h"
@@ -19,6 +20,7 @@
 #include "words.h"
 
 #define LINE		(64U << 10)
+#define CONMON_CGROUP	"/sys/fs/cgroup" CGROUP_ROOT "-conmon"
 
 /* ------------------------------------------------------------------ its command line */
 
@@ -102,6 +104,17 @@ static void hand_over(const char *name, int fd)
 	fcntl(fd, F_SETFD, 0);
 }
 
+/* A container does not end with the service or session that started it. Without the second version of cgroups it stays where it is. */
+static void leave_cgroup(void)
+{
+	cleanup_fd int fd = -1;
+
+	mkdir(CONMON_CGROUP, 0755);
+	fd = open(CONMON_CGROUP "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "0", 1) != 1)
+		return;
+}
+
 static void child(const struct conmon *conmon, const char *program, struct words *words, const struct pipes *pipes)
 {
 	int null = open("/dev/null", O_RDWR);
@@ -111,8 +124,10 @@ static void child(const struct conmon *conmon, const char *program, struct words
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	setsid();
+	leave_cgroup();
 	for (int fd = 0; fd <= 2; fd++)
 		dup2(null, fd);
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);	/* whatever the caller had open is not for a daemon */
 	hand_over("_OCI_SYNCPIPE", pipes->sync[1]);
 	hand_over("_OCI_STARTPIPE", pipes->start[0]);
 	if (conmon->exec_spec && conmon->attach)

@@ -116,3 +116,22 @@ json_object *describe_mounts(const struct container *container)
 	}
 	return array;
 }
+
+json_object *describe_labels(const struct container *container)
+{
+	json_object *labels = json_member(container->record, "labels", json_type_object);
+	cleanup_free char *text = NULL;
+	const char *comma = "";
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out && labels) {
+		json_object_object_foreach(labels, key, value) {
+			fprintf(out, "%s%s=%s", comma, key, json_object_get_string(value));
+			comma = ",";
+		}
+	}
+	if (!out || fclose(out) != 0)
+		return NULL;
+	return output_string(text);
+}

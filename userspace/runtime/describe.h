@@ -18,6 +18,9 @@ json_object *describe_ports(const struct container *container, bool running);
 /* "/data,cache" */
 json_object *describe_mounts(const struct container *container);
 
+/* "a=b,c=d" */
+json_object *describe_labels(const struct container *container);
+
 /* As docker inspect prints it. */
 json_object *describe_container(const struct pool *pool, const struct container *container);
 

@@ -122,6 +122,7 @@ static const struct command_option diff_options[] = {
 static const struct command_option commit_options[] = {
 	{ .name = "author", .letter = 'a', .value = "TEXT", .help = "Who has made the image" },
 	{ .name = "message", .letter = 'm', .value = "TEXT", .help = "What it is" },
+	{ .name = "change", .letter = 'c', .value = "INSTRUCTION", .help = "Change its config as in a Dockerfile, \"ENV A=b\" (may be repeated)" },
 	{ .name = "pause", .letter = 'p', .value = "BOOL", .help = "Hold a container that runs meanwhile (default: true)",
 	  .complete = COMPLETE_WORDS, .words = "true false" },
 	OPTION_POOL,

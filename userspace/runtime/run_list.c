@@ -10,7 +10,7 @@
 #include "output.h"
 #include "run_commands.h"
 #include "size.h"
-#include "fields.h"
+#include "template.h"
 
 struct listing {
 	struct command_call *call;
@@ -162,39 +162,10 @@ static int add_row(void *arg, const struct container *container)
 		copy_member(row, container, "exit_code");
 	json_object_object_add(row, "ports", describe_ports(container, running));
 	json_object_object_add(row, "mounts", describe_mounts(container));
+	json_object_object_add(row, "labels_text", describe_labels(container));
 	json_object_object_add(row, "name", output_string(container->name));
 	json_object_array_add(listing->rows, row);
 	return 0;
-}
-
-/* A row under the names that Docker's templates have. */
-static json_object *docker_row(json_object *row, bool whole)
-{
-	static const char *const names[][2] = {
-		{ "Image", "image" }, { "Command", "command" }, { "CreatedAt", "created" }, { "Ports", "ports" }, { "State", "state" },
-		{ "Status", "status" }, { "Names", "name" }, { "Networks", "network" }, { "Labels", "labels" }, { "Mounts", "mounts" },
-	};
-	json_object *object = json_object_new_object(), *value;
-	const char *id = json_text(row, "id");
-
-	json_object_object_add(object, "ID", json_object_new_string_len(id, whole ? CONTAINER_ID - 1 : 12));
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (json_object_object_get_ex(row, names[i][1], &value))
-			json_object_object_add(object, names[i][0], json_object_get(value));
-	return object;
-}
-
-static int print_templates(struct command_call *call, const char *format, json_object *rows)
-{
-	bool whole = option_is_set(call, "no-trunc");
-
-	for (size_t i = 0; i < json_object_array_length(rows); i++) {
-		cleanup_json json_object *row = docker_row(json_object_array_get_idx(rows, i), whole);
-
-		if (fields_write(stdout, format, row, &call->error))
-			return command_fail(call);
-	}
-	return fflush(stdout) ? 1 : 0;
 }
 
 /* The newest first. */
@@ -205,6 +176,22 @@ static int by_created(const void *a, const void *b)
 
 	return strcmp(second ? second : "", first ? first : "");
 }
+
+#define COLUMN_ID	{ "CONTAINER ID", "id", OUTPUT_SHORT_ID }
+#define COLUMN_IMAGE	{ "IMAGE", "image", OUTPUT_TEXT }
+#define COLUMN_COMMAND	{ "COMMAND", "command", OUTPUT_TEXT }
+#define COLUMN_CREATED	{ "CREATED", "created", OUTPUT_AGE }
+#define COLUMN_STATUS	{ "STATUS", "status", OUTPUT_TEXT }
+#define COLUMN_PORTS	{ "PORTS", "ports", OUTPUT_TEXT }
+#define COLUMN_NAMES	{ "NAMES", "name", OUTPUT_TEXT }
+
+static const struct template_field fields[] = {
+	{ "ID", COLUMN_ID }, { "Image", COLUMN_IMAGE }, { "Command", COLUMN_COMMAND }, { "RunningFor", COLUMN_CREATED },
+	{ "CreatedAt", { "CREATED AT", "created", OUTPUT_TEXT } }, { "Status", COLUMN_STATUS }, { "Ports", COLUMN_PORTS },
+	{ "Names", COLUMN_NAMES }, { "State", { "STATE", "state", OUTPUT_TEXT } }, { "Mounts", { "MOUNTS", "mounts", OUTPUT_LIST } },
+	{ "Networks", { "NETWORKS", "network", OUTPUT_TEXT } }, { "Labels", { "LABELS", "labels_text", OUTPUT_TEXT } },
+	{ 0 },
+};
 
 /* --last or --latest; 0: no limit. */
 static int take_last(struct command_call *call, uint64_t *last)
@@ -218,9 +205,7 @@ static int take_last(struct command_call *call, uint64_t *last)
 int run_ps_run(struct command_call *call)
 {
 	static const struct output_column columns[] = {
-		{ "CONTAINER ID", "id", OUTPUT_SHORT_ID }, { "IMAGE", "image", OUTPUT_TEXT },
-		{ "COMMAND", "command", OUTPUT_TEXT }, { "CREATED", "created", OUTPUT_AGE },
-		{ "STATUS", "status", OUTPUT_TEXT }, { "PORTS", "ports", OUTPUT_TEXT }, { "NAMES", "name", OUTPUT_TEXT }, { 0 },
+		COLUMN_ID, COLUMN_IMAGE, COLUMN_COMMAND, COLUMN_CREATED, COLUMN_STATUS, COLUMN_PORTS, COLUMN_NAMES, { 0 },
 	};
 	cleanup_json json_object *rows = json_object_new_array();
 	struct listing listing = { .call = call, .rows = rows, .all = option_is_set(call, "all") || asks_for_ended(call) };
@@ -229,7 +214,7 @@ int run_ps_run(struct command_call *call)
 	struct image_pool at;
 	uint64_t last;
 
-	template = template && fields_is_template(template) ? template : NULL;
+	template = template_is_one(template) ? template : NULL;
 	if (!template && output_format(call, &format))
 		return 1;
 	if (wrong_filter(call))
@@ -246,5 +231,5 @@ int run_ps_run(struct command_call *call)
 	json_object_array_sort(rows, by_created);
 	if (last && json_object_array_length(rows) > last)
 		json_object_array_del_idx(rows, last, json_object_array_length(rows) - last);
-	return template ? print_templates(call, template, rows) : output_rows(call, columns, rows);
+	return template ? template_rows(call, template, fields, rows) : output_rows(call, columns, rows);
 }
