@@ -348,14 +348,9 @@ static int change_workdir(const struct change_call *call)
 
 	if (rc)
 		return rc;
-	config_words_free(words);
 	/* Blanks are part of the path, quotes are not. */
-	word = strdup(call->text);
-	if (word && count == 1 && config_words(call->text, call->escape, &words, &count, NULL) == 0) {
-		free(word);
-		word = strdup(words[0]);
-		config_words_free(words);
-	}
+	word = strdup(count == 1 && words[0] ? words[0] : call->text);
+	config_words_free(words);
 	if (!word || !*word)
 		return wrong(call, "it needs a path");
 	if (asprintf(&joined, "%s/%s", *word == '/' || !before ? "" : before, word) < 0)
