@@ -342,8 +342,8 @@ static int change_workdir(const struct change_call *call)
 	const char *before = json_text(call->config, "WorkingDir");
 	cleanup_free char *word = NULL, *joined = NULL, *clean = NULL;
 	char *rest = NULL, *end;
-	size_t count;
-	char **words;
+	size_t count = 0;
+	char **words = NULL;
 	int rc = config_words(call->text, call->escape, &words, &count, call->err);
 
 	if (rc)
