@@ -13,6 +13,7 @@
 #include "tree_changes.h"
 #include "cleanup.h"
 #include "context.h"
+#include "path.h"
 #include "sink.h"
 #include "spool.h"
 #include "tarhead.h"
@@ -204,29 +205,9 @@ static int find_below(const struct context *context, const char *base, const cha
 	return rc;
 }
 
-/* Without "./", doubled slashes and "..", which goes no further up than the top. */
-static char *clean_source(const char *source)
-{
-	cleanup_free char *copy = strdup(source);
-	char *clean = calloc(1, strlen(source) + 2), *end = clean, *rest = NULL;
-
-	for (char *part = copy && clean ? strtok_r(copy, "/", &rest) : NULL; part; part = strtok_r(NULL, "/", &rest)) {
-		if (strcmp(part, ".") == 0)
-			continue;
-		if (strcmp(part, "..") == 0) {
-			while (end > clean && *--end != '/')
-				;
-			*end = '\0';
-			continue;
-		}
-		end += sprintf(end, "%s%s", end == clean ? "" : "/", part);
-	}
-	return clean;
-}
-
 int context_find(const struct context *context, const char *source, struct found *out, struct layerblk_error *err)
 {
-	cleanup_free char *clean = clean_source(source);
+	cleanup_free char *clean = path_clean(source, NULL);
 	int rc;
 
 	memset(out, 0, sizeof(*out));

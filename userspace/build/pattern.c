@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cleanup.h"
+#include "path.h"
 #include "pattern.h"
 
 struct ignore_rule {
@@ -129,31 +131,9 @@ bool pattern_is_one(const char *text)
 
 /* ------------------------------------------------------------------ rules */
 
-/* "./a//b/../c/" is "a/c"; ".." does not lead out. */
-static char *clean_path(const char *text, size_t length, size_t *depth)
-{
-	char *copy = strndup(text, length), *clean = copy ? calloc(1, length + 2) : NULL, *end = clean, *rest = NULL;
-
-	*depth = 0;
-	for (char *part = clean ? strtok_r(copy, "/", &rest) : NULL; part; part = strtok_r(NULL, "/", &rest)) {
-		if (strcmp(part, ".") == 0)
-			continue;
-		if (strcmp(part, "..") == 0) {
-			while (end > clean && *--end != '/')
-				;
-			*end = '\0';
-			*depth -= *depth > 0;
-			continue;
-		}
-		end += sprintf(end, "%s%s", end == clean ? "" : "/", part);
-		++*depth;
-	}
-	free(copy);
-	return clean;
-}
-
 static int add_rule(struct ignore *ignore, const char *line, size_t length)
 {
+	cleanup_free char *text = NULL;
 	struct ignore_rule *more;
 	bool exception;
 
@@ -175,7 +155,8 @@ static int add_rule(struct ignore *ignore, const char *line, size_t length)
 		return -ENOMEM;
 	ignore->rules = more;
 	more += ignore->count;
-	more->pattern = clean_path(line, length, &more->depth);
+	text = strndup(line, length);
+	more->pattern = text ? path_clean(text, &more->depth) : NULL;
 	more->exception = exception;
 	if (!more->pattern)
 		return -ENOMEM;

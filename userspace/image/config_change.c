@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "config_change.h"
 #include "json.h"
+#include "path.h"
 #include "size.h"
 
 struct change_call {
@@ -112,18 +113,6 @@ json_object *config_exec_form(const char *text)
 
 /* ------------------------------------------------------------------ members of the config */
 
-/* config[key] of this type, made if it is not there. */
-static json_object *member(json_object *object, const char *key, enum json_type type)
-{
-	json_object *value = json_member(object, key, type);
-
-	if (!value) {
-		value = type == json_type_array ? json_object_new_array() : json_object_new_object();
-		json_object_object_add(object, key, value);
-	}
-	return value;
-}
-
 void config_set_env(json_object *list, const char *name, const char *value)
 {
 	cleanup_free char *text = NULL;
@@ -219,12 +208,12 @@ static int change_entrypoint(const struct change_call *call)
 
 static int change_env(const struct change_call *call)
 {
-	return each_pair(call, config_set_env, member(call->config, "Env", json_type_array));
+	return each_pair(call, config_set_env, json_member_made(call->config, "Env", json_type_array));
 }
 
 static int change_label(const struct change_call *call)
 {
-	return each_pair(call, set_label, member(call->config, "Labels", json_type_object));
+	return each_pair(call, set_label, json_member_made(call->config, "Labels", json_type_object));
 }
 
 /* "80", "80/udp", "8000-8010": a key of ExposedPorts with its protocol. */
@@ -267,7 +256,7 @@ static int change_expose(const struct change_call *call)
 	for (size_t i = 0; !rc && i < count; i++)
 		rc = expose(call, words[i], NULL);
 	for (size_t i = 0; !rc && i < count; i++)
-		rc = expose(call, words[i], member(call->config, "ExposedPorts", json_type_object));
+		rc = expose(call, words[i], json_member_made(call->config, "ExposedPorts", json_type_object));
 	config_words_free(words);
 	return rc;
 }
@@ -285,7 +274,7 @@ static int change_volume(const struct change_call *call)
 		if (!*(list ? json_object_get_string(json_object_array_get_idx(list, i)) : words[i]))
 			rc = wrong(call, "a path is empty");
 	if (!rc) {
-		volumes = member(call->config, "Volumes", json_type_object);
+		volumes = json_member_made(call->config, "Volumes", json_type_object);
 		for (size_t i = 0; i < count; i++)
 			json_object_object_add(volumes, list ? json_object_get_string(json_object_array_get_idx(list, i)) : words[i],
 					       json_object_new_object());
@@ -340,8 +329,7 @@ static int change_stopsignal(const struct change_call *call)
 static int change_workdir(const struct change_call *call)
 {
 	const char *before = json_text(call->config, "WorkingDir");
-	cleanup_free char *word = NULL, *joined = NULL, *clean = NULL;
-	char *rest = NULL, *end;
+	cleanup_free char *word = NULL, *joined = NULL, *clean = NULL, *absolute = NULL;
 	size_t count = 0;
 	char **words = NULL;
 	int rc = config_words(call->text, call->escape, &words, &count, call->err);
@@ -355,21 +343,12 @@ static int change_workdir(const struct change_call *call)
 		return wrong(call, "it needs a path");
 	if (asprintf(&joined, "%s/%s", *word == '/' || !before ? "" : before, word) < 0)
 		joined = NULL;
-	end = clean = joined ? calloc(1, strlen(joined) + 2) : NULL;
-	if (!joined || !clean)
+	clean = joined ? path_clean(joined, NULL) : NULL;
+	if (!clean || asprintf(&absolute, "/%s", clean) < 0) {
+		absolute = NULL;
 		return layerblk_error_set(call->err, ENOMEM, "use the instruction", call->keyword, "no memory");
-	for (char *part = strtok_r(joined, "/", &rest); part; part = strtok_r(NULL, "/", &rest)) {
-		if (strcmp(part, ".") == 0)
-			continue;
-		if (strcmp(part, "..") == 0) {
-			while (end > clean && *--end != '/')
-				;
-			*end = '\0';
-			continue;
-		}
-		end += sprintf(end, "/%s", part);
 	}
-	json_object_object_add(call->config, "WorkingDir", json_object_new_string(*clean ? clean : "/"));
+	json_object_object_add(call->config, "WorkingDir", json_object_new_string(absolute));
 	return 0;
 }
 
@@ -382,7 +361,7 @@ static int change_onbuild(const struct change_call *call)
 		return wrong(call, "it needs an instruction");
 	if (strcasecmp(word, "ONBUILD") == 0 || strcasecmp(word, "FROM") == 0 || strcasecmp(word, "MAINTAINER") == 0)
 		return wrong(call, "ONBUILD, FROM and MAINTAINER cannot be its instruction");
-	json_object_array_add(member(call->config, "OnBuild", json_type_array), json_object_new_string(call->text));
+	json_object_array_add(json_member_made(call->config, "OnBuild", json_type_array), json_object_new_string(call->text));
 	return 0;
 }
 
@@ -501,7 +480,7 @@ int config_change(json_object *image, const char *keyword, const char *arguments
 	call.text = text;
 	if (!*text)
 		return wrong(&call, "it has no arguments");
-	call.config = member(image, "config", json_type_object);
+	call.config = json_member_made(image, "config", json_type_object);
 	return instructions[at].change(&call);
 }
 

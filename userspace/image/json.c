@@ -66,6 +66,17 @@ json_object *json_member(json_object *object, const char *key, enum json_type ty
 	return value;
 }
 
+json_object *json_member_made(json_object *object, const char *key, enum json_type type)
+{
+	json_object *value = json_member(object, key, type);
+
+	if (!value) {
+		value = type == json_type_array ? json_object_new_array() : json_object_new_object();
+		json_object_object_add(object, key, value);
+	}
+	return value;
+}
+
 const char *json_text(json_object *object, const char *key)
 {
 	json_object *value = json_member(object, key, json_type_string);

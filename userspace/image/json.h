@@ -16,7 +16,9 @@ int json_parse(const char *text, size_t length, enum json_type type, const char 
 
 /* object[key] when it is of the type; NULL when it is missing, null, or of another type. */
 json_object *json_member(json_object *object, const char *key, enum json_type type);
-/* The same for strings: NULL or the text (which holds no zero byte). */
+/* The same of an object of ours, for a list or an object: put there, empty, when it is missing. */
+json_object *json_member_made(json_object *object, const char *key, enum json_type type);
+/* As json_member() for strings: NULL or the text (which holds no zero byte). */
 const char *json_text(json_object *object, const char *key);
 /* The same for numbers that are not negative; -1 when missing. */
 long long json_number(json_object *object, const char *key);

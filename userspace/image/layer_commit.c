@@ -42,17 +42,6 @@ static void now_text(char text[40])
 	snprintf(text + used, 40 - used, ".%09ldZ", now.tv_nsec % 1000000000);
 }
 
-static json_object *member(json_object *object, const char *key, enum json_type type)
-{
-	json_object *value = json_member(object, key, type);
-
-	if (!value) {
-		value = type == json_type_array ? json_object_new_array() : json_object_new_object();
-		json_object_object_add(object, key, value);
-	}
-	return value;
-}
-
 void history_add(json_object *config, const char *created_by, const char *comment, const char *author, bool empty_layer)
 {
 	json_object *item = json_object_new_object();
@@ -68,7 +57,7 @@ void history_add(json_object *config, const char *created_by, const char *commen
 		json_object_object_add(item, "comment", json_object_new_string(comment));
 	if (empty_layer)
 		json_object_object_add(item, "empty_layer", json_object_new_boolean(true));
-	json_object_array_add(member(config, "history", json_type_array), item);
+	json_object_array_add(json_member_made(config, "history", json_type_array), item);
 }
 
 /* Adds the layer to a copy of the config, whose text has the image's id. */
@@ -86,9 +75,9 @@ static int make_config(struct committing *job, json_object **out, struct layerbl
 	json_object_object_add(config, "created", json_object_new_string(job->record.created));
 	if (commit->author)
 		json_object_object_add(config, "author", json_object_new_string(commit->author));
-	rootfs = member(config, "rootfs", json_type_object);
+	rootfs = json_member_made(config, "rootfs", json_type_object);
 	json_object_object_add(rootfs, "type", json_object_new_string("layers"));
-	ids = member(rootfs, "diff_ids", json_type_array);
+	ids = json_member_made(rootfs, "diff_ids", json_type_array);
 	if (json_object_array_length(ids) != below)
 		return layerblk_error_set(err, EINVAL, "commit the image", "", "its config lists %zu layers, there are %zu below it",
 					  json_object_array_length(ids), below);
