@@ -12,50 +12,28 @@
 #include "registry.h"
 #include "spool.h"
 #include "tempdir.h"
-
-#define ARGUMENTS	32
+#include "words.h"
 
 struct arguments {
-	const char *items[ARGUMENTS];	/* ends with NULL */
-	char *made[ARGUMENTS];		/* to be freed */
-	size_t count;
+	struct words words;
 	struct tempdir directory;	/* with a file of credentials */
 };
 
-static void add(struct arguments *arguments, const char *text)
-{
-	if (arguments->count + 1 < ARGUMENTS)
-		arguments->items[arguments->count++] = text;
-}
-
-static void add_made(struct arguments *arguments, char *text)
-{
-	if (!text || arguments->count + 1 >= ARGUMENTS) {
-		free(text);
-		return;
-	}
-	arguments->made[arguments->count] = text;
-	add(arguments, text);
-}
-
-__attribute__((format(printf, 2, 3)))
-static void add_format(struct arguments *arguments, const char *format, ...)
-{
-	char *text = NULL;
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
-	va_end(args);
-	add_made(arguments, text);
-}
-
 static void arguments_clear(struct arguments *arguments)
 {
-	for (size_t i = 0; i < ARGUMENTS; i++)
-		free(arguments->made[i]);
+	words_clear(&arguments->words);
 	tempdir_remove(&arguments->directory);
+}
+
+/* shown: it may talk to the user; input: see process_run_shown(). */
+static int run(const struct arguments *arguments, bool shown, const char *input, const char *what, const char *name,
+	       struct layerblk_error *err)
+{
+	const char *const *words = (const char *const *)arguments->words.list;
+
+	if (arguments->words.failed)
+		return layerblk_error_set(err, ENOMEM, what, name, "no memory");
+	return shown ? process_run_shown(words, input, what, name, err) : process_run(words, what, name, err);
 }
 
 /* ------------------------------------------------------------------ credentials */
@@ -94,7 +72,7 @@ static int add_credentials(struct arguments *arguments, const char *name, const 
 
 	if (!options->credentials) {
 		if (options->authfile)
-			add_format(arguments, "--authfile=%s", options->authfile);
+			words_addf(&arguments->words, "--authfile=%s", options->authfile);
 		return 0;
 	}
 	if (!strchr(options->credentials, ':'))
@@ -106,23 +84,21 @@ static int add_credentials(struct arguments *arguments, const char *name, const 
 	snprintf(path, sizeof(path), "%s/auth.json", arguments->directory.path);
 	rc = write_credentials(path, strcmp(host, "docker.io") == 0 ? "https://index.docker.io/v1/" : host, options->credentials, err);
 	if (!rc)
-		add_format(arguments, "--authfile=%s", path);
+		words_addf(&arguments->words, "--authfile=%s", path);
 	return rc;
 }
 
 /* ------------------------------------------------------------------ copying */
 
-static int run(struct arguments *arguments, const struct registry_options *options, const char *what, const char *name,
-	       struct layerblk_error *err)
+static int run_copy(struct arguments *arguments, const struct registry_options *options, const char *what, const char *name,
+		    struct layerblk_error *err)
 {
 	bool shown = !options->quiet && isatty(STDERR_FILENO);
 	int rc;
 
 	if (!shown)
-		add(arguments, "--quiet");
-	arguments->items[arguments->count] = NULL;
-	rc = shown ? process_run_shown(arguments->items, NULL, what, name, err) :
-	     process_run(arguments->items, what, name, err);
+		words_add(&arguments->words, "--quiet");
+	rc = run(arguments, shown, NULL, what, name, err);
 	if (rc == -ENOENT)
 		layerblk_error_hint(err, "Install skopeo");
 	return rc;
@@ -131,22 +107,22 @@ static int run(struct arguments *arguments, const struct registry_options *optio
 int registry_pull(const char *name, const struct platform *platform, const char *directory, const struct registry_options *options,
 		  struct layerblk_error *err)
 {
-	struct arguments arguments = { .count = 0 };
+	struct arguments arguments = { .words.count = 0 };
 	int rc;
 
-	add(&arguments, "skopeo");
-	add_format(&arguments, "--override-os=%s", platform->os);
-	add_format(&arguments, "--override-arch=%s", platform->architecture);
+	words_add(&arguments.words, "skopeo");
+	words_addf(&arguments.words, "--override-os=%s", platform->os);
+	words_addf(&arguments.words, "--override-arch=%s", platform->architecture);
 	if (*platform->variant)
-		add_format(&arguments, "--override-variant=%s", platform->variant);
-	add(&arguments, "copy");
+		words_addf(&arguments.words, "--override-variant=%s", platform->variant);
+	words_add(&arguments.words, "copy");
 	if (options->tls_verify)
-		add_format(&arguments, "--src-tls-verify=%s", options->tls_verify);
+		words_addf(&arguments.words, "--src-tls-verify=%s", options->tls_verify);
 	rc = add_credentials(&arguments, name, options, err);
-	add_format(&arguments, "docker://%s", name);
-	add_format(&arguments, "dir:%s", directory);
+	words_addf(&arguments.words, "docker://%s", name);
+	words_addf(&arguments.words, "dir:%s", directory);
 	if (!rc)
-		rc = run(&arguments, options, "pull the image", name, err);
+		rc = run_copy(&arguments, options, "pull the image", name, err);
 	arguments_clear(&arguments);
 	return rc;
 }
@@ -165,21 +141,21 @@ static void read_digest(const char *path, char digest[DIGEST_TEXT])
 int registry_push(const char *layout, const char *name, const struct registry_options *options, char digest[DIGEST_TEXT],
 		  struct layerblk_error *err)
 {
-	struct arguments arguments = { .count = 0 };
+	struct arguments arguments = { .words.count = 0 };
 	char path[PATH_MAX];
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/pushed", layout);
-	add(&arguments, "skopeo");
-	add(&arguments, "copy");
-	add_format(&arguments, "--digestfile=%s", path);
+	words_add(&arguments.words, "skopeo");
+	words_add(&arguments.words, "copy");
+	words_addf(&arguments.words, "--digestfile=%s", path);
 	if (options->tls_verify)
-		add_format(&arguments, "--dest-tls-verify=%s", options->tls_verify);
+		words_addf(&arguments.words, "--dest-tls-verify=%s", options->tls_verify);
 	rc = add_credentials(&arguments, name, options, err);
-	add_format(&arguments, "oci:%s", layout);
-	add_format(&arguments, "docker://%s", name);
+	words_addf(&arguments.words, "oci:%s", layout);
+	words_addf(&arguments.words, "docker://%s", name);
 	if (!rc)
-		rc = run(&arguments, options, "push the image to", name, err);
+		rc = run_copy(&arguments, options, "push the image to", name, err);
 	arguments_clear(&arguments);
 	if (!rc)
 		read_digest(path, digest);
@@ -191,41 +167,41 @@ int registry_push(const char *layout, const char *name, const struct registry_op
 static void add_common(struct arguments *arguments, const struct registry_options *options)
 {
 	if (options->tls_verify)
-		add_format(arguments, "--tls-verify=%s", options->tls_verify);
+		words_addf(&arguments->words, "--tls-verify=%s", options->tls_verify);
 	if (options->authfile)
-		add_format(arguments, "--authfile=%s", options->authfile);
+		words_addf(&arguments->words, "--authfile=%s", options->authfile);
 }
 
 int registry_login(const char *registry, const char *user, const char *password, const struct registry_options *options,
 		   struct layerblk_error *err)
 {
-	struct arguments arguments = { .count = 0 };
+	struct arguments arguments = { .words.count = 0 };
 	int rc;
 
-	add(&arguments, "skopeo");
-	add(&arguments, "login");
+	words_add(&arguments.words, "skopeo");
+	words_add(&arguments.words, "login");
 	add_common(&arguments, options);
 	if (user)
-		add_format(&arguments, "--username=%s", user);
+		words_addf(&arguments.words, "--username=%s", user);
 	if (password)
-		add(&arguments, "--password-stdin");
-	add(&arguments, registry);
-	rc = process_run_shown(arguments.items, password, "log in to", registry, err);
+		words_add(&arguments.words, "--password-stdin");
+	words_add(&arguments.words, registry);
+	rc = run(&arguments, true, password, "log in to", registry, err);
 	arguments_clear(&arguments);
 	return rc;
 }
 
 int registry_logout(const char *registry, bool all, const struct registry_options *options, struct layerblk_error *err)
 {
-	struct arguments arguments = { .count = 0 };
+	struct arguments arguments = { .words.count = 0 };
 	int rc;
 
-	add(&arguments, "skopeo");
-	add(&arguments, "logout");
+	words_add(&arguments.words, "skopeo");
+	words_add(&arguments.words, "logout");
 	if (options->authfile)
-		add_format(&arguments, "--authfile=%s", options->authfile);
-	add(&arguments, all ? "--all" : registry);
-	rc = process_run_shown(arguments.items, NULL, "log out from", registry, err);
+		words_addf(&arguments.words, "--authfile=%s", options->authfile);
+	words_add(&arguments.words, all ? "--all" : registry);
+	rc = run(&arguments, true, NULL, "log out from", registry, err);
 	arguments_clear(&arguments);
 	return rc;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A command line that is put together word by word. Failures to add are remembered; ask `failed` once at the end. */
-#ifndef RUNTIME_WORDS_H
-#define RUNTIME_WORDS_H
+#ifndef COMMON_WORDS_H
+#define COMMON_WORDS_H
 
 #include <stdbool.h>
 #include <stddef.h>
