@@ -11,6 +11,22 @@ mkimage() {
 	/usr/bin/python3 "$TEST_REPO/tests/lib/mkimage.py" "$@"
 }
 
+# containers_on DEVICE: a pool with the tiny image, for containers that are still there when the test ends.
+containers_on() {
+	pool_on "$1"
+	defer 'layerctl ps -aq | xargs -r layerctl rm -f >/dev/null'
+	mkimage oci "$T/tiny"
+	layerctl image import "$T/tiny" >/dev/null
+}
+
+# status_of COMMAND...: prints its exit status; what it says goes to $T/out and $T/err.
+status_of() {
+	local rc=0
+
+	"$@" >"$T/out" 2>"$T/err" || rc=$?
+	echo $rc
+}
+
 # image_volume IMAGE: the name of the image's top layer's volume. It is the layer
 # whose only descendants are containers; the layers' chain ends in it.
 image_volume() {

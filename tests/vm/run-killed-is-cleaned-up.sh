@@ -8,10 +8,7 @@
 . "$TEST_REPO/tests/lib/pool.sh"
 . "$TEST_REPO/tests/lib/images.sh"
 
-pool_on "$VM_DISK_pool"
-defer 'layerctl ps -aq | xargs -r layerctl rm -f >/dev/null'
-mkimage oci "$T/tiny"
-layerctl image import "$T/tiny" >/dev/null
+containers_on "$VM_DISK_pool"
 layers=$(layerctl volume ls --quiet | sort)
 
 nothing_left() {

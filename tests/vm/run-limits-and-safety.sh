@@ -8,18 +8,9 @@
 . "$TEST_REPO/tests/lib/pool.sh"
 . "$TEST_REPO/tests/lib/images.sh"
 
-pool_on "$VM_DISK_pool"
-defer 'layerctl ps -aq | xargs -r layerctl rm -f >/dev/null'
-mkimage oci "$T/tiny"
-layerctl image import "$T/tiny" >/dev/null
+containers_on "$VM_DISK_pool"
 run() {
 	within 100 layerctl run --rm "$@"
-}
-status_of() {
-	local rc=0
-
-	"$@" >"$T/out" 2>"$T/err" || rc=$?
-	echo $rc
 }
 caps() {
 	run "$@" tiny sh -c 'busybox grep CapEff /proc/self/status' | awk '{print $2}'

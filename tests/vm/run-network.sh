@@ -9,10 +9,7 @@
 . "$TEST_REPO/tests/lib/images.sh"
 
 [ -x /usr/lib/cni/bridge ] || skip "needs containernetworking-plugins"
-pool_on "$VM_DISK_pool"
-defer 'layerctl ps -aq | xargs -r layerctl rm -f >/dev/null'
-mkimage oci "$T/tiny"
-layerctl image import "$T/tiny" >/dev/null
+containers_on "$VM_DISK_pool"
 run() {
 	within 200 layerctl run "$@"
 }

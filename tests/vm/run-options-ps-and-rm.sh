@@ -14,12 +14,6 @@ layerctl image import "$T/tiny" >/dev/null
 run() {
 	within 100 layerctl run --rm "$@"
 }
-status_of() {
-	local rc=0
-
-	"$@" >"$T/out" 2>"$T/err" || rc=$?
-	echo $rc
-}
 
 step "options"
 assert_eq "$(KEPT=ours run -e A=b -e KEPT -e NOT_SET tiny sh -c 'echo $A $KEPT ${NOT_SET-none}')" "b ours none"
