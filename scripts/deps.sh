@@ -20,7 +20,7 @@ declare -A GROUP=(
 	[test]="libcmocka-dev sparse shellcheck clang-tidy perl python3 jq
 		umoci skopeo buildah podman docker-registry zstd dkms mandoc patch clang libclang-rt-14-dev llvm"
 	[vm]="qemu-system-x86 busybox-static udev kmod cpio zstd xz-utils
-		e2fsprogs xfsprogs fio util-linux mount dmsetup iproute2 crun
+		e2fsprogs xfsprogs btrfs-progs dosfstools ntfs-3g fio util-linux mount dmsetup iproute2 crun
 		binutils conmon containernetworking-plugins iptables procps"
 	[kernel]="gcc make flex bison bc libelf-dev libssl-dev perl kmod xz-utils"
 	[quickstart]="mmdebstrap umoci jq zstd crun conmon containernetworking-plugins iptables procps

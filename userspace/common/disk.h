@@ -30,12 +30,15 @@ int disk_deactivate(struct layerblk *lb, const uint8_t uuid[LB_UUID_LEN], uint64
 int disk_filesystem(const char *device, char **type, struct layerblk_error *err);
 
 /*
- * Mounts by libmount. type NULL: asks disk_filesystem(). options NULL or as in mount -o. A second ext4 or xfs with the same
- * UUID is what snapshots bring: xfs gets nouuid. read_only also passes what lets a frozen volume with a dirty log be
+ * Mounts by libmount. type NULL: asks disk_filesystem(), and takes the kernel's own driver for ntfs. options NULL or as in mount -o. A second
+ * ext4 or xfs with the same UUID is what snapshots bring: xfs gets nouuid. read_only also passes what lets a frozen volume with a dirty log be
  * mounted (noload, norecovery).
  */
 int disk_mount(const char *device, const char *directory, const char *type, const char *options, bool read_only,
 	       struct layerblk_error *err);
+
+/* Mounts what is no disk of ours: `mount -t type -o options device directory`; type and options may be NULL. */
+int mount_other(const char *device, const char *directory, const char *type, const char *options, struct layerblk_error *err);
 
 /*
  * Unmounts a directory and waits out short-lived users (about 10 s). -EBUSY then, with the processes that hold it in the

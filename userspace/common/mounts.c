@@ -109,7 +109,7 @@ static int mount_once(const char *device, const char *directory, const char *typ
 
 	snprintf(subject, sizeof(subject), "%.60s on %.300s", device, directory);
 	if (!context || mnt_context_set_source(context, device) || mnt_context_set_target(context, directory) ||
-	    mnt_context_set_fstype(context, type) || (options[0] && mnt_context_set_options(context, options)))
+	    (type && mnt_context_set_fstype(context, type)) || (options[0] && mnt_context_set_options(context, options)))
 		return layerblk_error_set(err, ENOMEM, "mount", subject, "out of memory");
 	ret = mnt_context_mount(context);
 	if (!ret && mnt_context_get_status(context))
@@ -155,7 +155,7 @@ int disk_mount(const char *device, const char *directory, const char *type, cons
 		ret = disk_filesystem(device, &found, err);
 	if (ret)
 		return ret;
-	type = type ? type : found;
+	type = type ? type : strcmp(found, "ntfs") == 0 ? "ntfs3" : found;
 	extra = no_recovery_option(type);
 	nouuid = !strcmp(type, "xfs") && !(options && mnt_optstr_get_option(options, "nouuid", NULL, NULL) == 0);
 	first = join_options(options, nouuid, read_only, NULL);
@@ -167,6 +167,11 @@ int disk_mount(const char *device, const char *directory, const char *type, cons
 	    !mount_once(device, directory, type, second, NULL))
 		return 0;
 	return ret;
+}
+
+int mount_other(const char *device, const char *directory, const char *type, const char *options, struct layerblk_error *err)
+{
+	return mount_once(device, directory, type, options ? options : "", err);
 }
 
 /* ------------------------------------------------------------------ unmounting */

@@ -2,6 +2,7 @@
 /* The rows of "layerctl image". */
 #include <signal.h>
 #include <string.h>
+#include "confirm.h"
 #include "filesystem.h"
 #include "image_commands.h"
 #include "import.h"
@@ -132,6 +133,13 @@ static const struct command_option logout_options[] = {
 	{ 0 },
 };
 
+static const struct command_option prune_options[] = {
+	{ .name = "all", .letter = 'a', .help = "Also images with a name, unless there is a container of them" },
+	OPTION_FORCE_PRUNE,
+	OPTION_POOL,
+	{ 0 },
+};
+
 static const struct command_option pool_options[] = {
 	OPTION_POOL,
 	{ 0 },
@@ -224,7 +232,7 @@ const struct command image_commands[] = {
 	{ .path = "image prune", .args = "", .max_args = 0, .summary = "Remove what no image's name leads to",
 	  .details = "Images without a name that no container was made from, and layers that belong to no image: those that an "
 		     "interrupted import had finished.",
-	  .options = pool_options, .run = image_prune_run },
+	  .options = prune_options, .run = image_prune_run },
 	ROW_LS("images"),
 	ROW_PULL("pull"),
 	ROW_PUSH("push"),

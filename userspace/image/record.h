@@ -26,6 +26,7 @@
 
 #define ATTR_LAYER	"layerblk.layer"	/* of a volume: JSON about the layer it is */
 #define ATTR_IMPORT	"layerblk.import"	/* of a volume: an import is working on it */
+#define ATTR_VOLUME	"layerblk.volume"	/* of a volume: JSON; a data volume (data_volume.h) */
 
 #define FS_TEXT		16
 

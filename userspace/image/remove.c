@@ -21,6 +21,7 @@ struct removal {
 	const char *text;
 	const char *only_tag;		/* the name that text is, or NULL: it is an id */
 	size_t tag_count;		/* names of the image */
+	uint64_t bytes;			/* what the layers that have gone owned */
 	remove_said_fn *said;
 	void *arg;
 };
@@ -131,6 +132,14 @@ static void forget_volume(struct removal *removal, uint64_t id)
 			removal->volumes[i] = removal->volumes[--removal->volume_count];
 }
 
+static uint64_t owned_bytes(const struct removal *removal, uint64_t id)
+{
+	for (size_t i = 0; i < removal->volume_count; i++)
+		if (removal->volumes[i].id == id)
+			return removal->volumes[i].owned_blocks * LB_BLOCK_SIZE;
+	return 0;
+}
+
 static bool removable(const struct removal *removal, uint64_t id)
 {
 	return id && !in_other_image(removal, id) && !has_child(removal, id);
@@ -144,6 +153,7 @@ static int remove_layer(struct removal *removal, uint64_t id, struct layerblk_at
 			struct layerblk_error *err)
 {
 	const struct pool *pool = removal->pool;
+	uint64_t owned = owned_bytes(removal, id);
 	cleanup_json json_object *json = layer_attribute(pool, id);
 	const char *chains[2], *fs = json_text(json, "fs");
 	char key[KEY_TEXT];
@@ -162,6 +172,7 @@ static int remove_layer(struct removal *removal, uint64_t id, struct layerblk_at
 		rc = layerblk_vol_rm(pool->lb, pool->uuid, id, 0, attrs, err);
 	if (rc)
 		return rc;
+	removal->bytes += owned;
 	forget_volume(removal, id);
 	snprintf(said, DIGEST_TEXT, "%s", *chains[1] ? chains[1] : *chains[0] ? chains[0] : "a layer");
 	return 0;
@@ -289,8 +300,29 @@ static bool has_name(const struct catalogue *all, const char *target)
 	return false;
 }
 
+/* One image with all its names, unless a container was made from it. */
+static int prune_image(const struct pool *pool, const char *target, const char *id, uint64_t *bytes, remove_said_fn *said, void *arg,
+		       struct layerblk_error *err)
+{
+	struct removal removal = { .pool = pool, .text = id, .said = said, .arg = arg };
+	cleanup_free char *user = NULL;
+	cleanup_fd int lock = -1;
+	int rc = pool_lock(pool, &lock, err);
+
+	if (rc)
+		return rc;
+	rc = removal_load(&removal, target, err);
+	if (!rc) {
+		user = user_of(&removal);
+		rc = user ? 0 : remove_record(&removal, err);
+		*bytes += removal.bytes;
+	}
+	removal_clear(&removal);
+	return rc == -ENOENT ? 0 : rc;
+}
+
 /* Images first: their layers may then be used by nothing. */
-static int prune_images(const struct pool *pool, remove_said_fn *said, void *arg, struct layerblk_error *err)
+static int prune_images(const struct pool *pool, bool named, uint64_t *bytes, remove_said_fn *said, void *arg, struct layerblk_error *err)
 {
 	struct catalogue all;
 	char target[KEY_TEXT];
@@ -298,18 +330,15 @@ static int prune_images(const struct pool *pool, remove_said_fn *said, void *arg
 
 	for (size_t i = 0; !rc && i < all.record_count; i++) {
 		record_target(&all.records[i], target);
-		if (has_name(&all, target))
-			continue;
-		rc = remove_image(pool, target, all.records[i].id, false, said, arg, err);
-		if (rc == -EBUSY)	/* a container's */
-			rc = 0;
+		if (named || !has_name(&all, target))
+			rc = prune_image(pool, target, all.records[i].id, bytes, said, arg, err);
 	}
 	catalogue_clear(&all);
 	return rc;
 }
 
 /* One round over all volumes; *removed: how many went, after which others may have become childless. */
-static int prune_layers(struct removal *removal, uint64_t *bytes, size_t *removed, struct layerblk_error *err)
+static int prune_layers(struct removal *removal, size_t *removed, struct layerblk_error *err)
 {
 	char gone[DIGEST_TEXT];
 	int rc;
@@ -332,20 +361,20 @@ static int prune_layers(struct removal *removal, uint64_t *bytes, size_t *remove
 		if (rc)
 			return rc;
 		removal->said(removal->arg, "Deleted", gone);
-		*bytes += info.owned_blocks * LB_BLOCK_SIZE;
 		++*removed;
 	}
 	return 0;
 }
 
-int image_prune(const struct pool *pool, uint64_t *bytes, remove_said_fn *said, void *arg, struct layerblk_error *err)
+int image_prune(const struct pool *pool, bool all, uint64_t *bytes, remove_said_fn *said, void *arg, struct layerblk_error *err)
 {
 	struct removal removal = { .pool = pool, .said = said, .arg = arg };
 	cleanup_fd int lock = -1;
 	size_t removed = 1;
-	int rc = prune_images(pool, said, arg, err);
+	int rc;
 
 	*bytes = 0;
+	rc = prune_images(pool, all, bytes, said, arg, err);
 	if (!rc)
 		rc = pool_lock(pool, &lock, err);
 	if (!rc)
@@ -353,7 +382,8 @@ int image_prune(const struct pool *pool, uint64_t *bytes, remove_said_fn *said, 
 	if (!rc)
 		rc = layerblk_vol_list(pool->lb, pool->uuid, 0, &removal.volumes, &removal.volume_count, err);
 	while (!rc && removed > 0)
-		rc = prune_layers(&removal, bytes, &removed, err);
+		rc = prune_layers(&removal, &removed, err);
+	*bytes += removal.bytes;
 	removal_clear(&removal);
 	return rc;
 }

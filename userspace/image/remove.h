@@ -20,9 +20,9 @@ int image_remove(const struct pool *pool, const char *text, bool force, remove_s
 		 struct layerblk_error *err);
 
 /*
- * Removes what nothing leads to: images without a name of which there is no container, and layers that belong to no image (what an
- * interrupted import had finished) and have no child. *bytes: what the layers owned.
+ * Removes what nothing leads to: images without a name (with `all`, also those with one) of which there is no container, and layers that belong
+ * to no image (what an interrupted import had finished) and have no child. *bytes: what the layers owned.
  */
-int image_prune(const struct pool *pool, uint64_t *bytes, remove_said_fn *said, void *arg, struct layerblk_error *err);
+int image_prune(const struct pool *pool, bool all, uint64_t *bytes, remove_said_fn *said, void *arg, struct layerblk_error *err);
 
 #endif

@@ -117,5 +117,6 @@ extern const struct command scrub_commands[];
 extern const struct command help_commands[];
 extern const struct command image_commands[];	/* userspace/image */
 extern const struct command run_commands[];	/* userspace/runtime */
+extern const struct command system_commands[];	/* userspace/system */
 
 #endif

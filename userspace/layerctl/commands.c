@@ -14,6 +14,7 @@ static const struct command *const groups[] = {
 	scrub_commands,
 	image_commands,
 	run_commands,
+	system_commands,
 	event_commands,
 	help_commands,
 };

@@ -17,8 +17,8 @@ const struct output_column show_pool_columns[] = {
 
 const struct output_column show_volume_columns[] = {
 	{ "NAME", "name", OUTPUT_TEXT }, { "ID", "id", OUTPUT_NUMBER }, { "SIZE", "size", OUTPUT_SIZE },
-	{ "OWN", "own", OUTPUT_SIZE }, { "PARENT", "parent_name", OUTPUT_TEXT }, { "STATE", "state", OUTPUT_TEXT },
-	{ "DEVICE", "device", OUTPUT_TEXT }, { "CREATED", "created", OUTPUT_AGE }, { 0 },
+	{ "OWN", "own", OUTPUT_SIZE }, { "PARENT", "parent_name", OUTPUT_TEXT }, { "KIND", "kind", OUTPUT_TEXT },
+	{ "STATE", "state", OUTPUT_TEXT }, { "DEVICE", "device", OUTPUT_TEXT }, { "CREATED", "created", OUTPUT_AGE }, { 0 },
 };
 
 static json_object *blocks(uint64_t n)

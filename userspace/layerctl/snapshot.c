@@ -88,6 +88,8 @@ const struct command snapshot_commands[] = {
 		     "content of one instant, also while it is mounted and busy. Takes no space and the same short time, "
 		     "whatever the size. Prints the name.",
 	  .options = snapshot_options, .complete = COMPLETE_VOLUME, .run = snapshot },
+	{ .path = "volume snapshot", .args = "VOLUME NAME", .min_args = 2, .max_args = 2, .summary = "Take a snapshot",
+	  .details = "The same as \"snapshot\".", .options = snapshot_options, .complete = COMPLETE_VOLUME, .run = snapshot },
 	{ .path = "freeze", .args = "VOLUME", .min_args = 1, .max_args = 1, .summary = "Make a volume immutable",
 	  .details = "It can be a parent then, like a layer of an image. It must not be mounted. There is no way back; a "
 		     "snapshot of it is writable again.",

@@ -9,6 +9,7 @@
 #include "release.h"
 #include "size.h"
 #include "volume.h"
+#include "volume_commands.h"
 
 int volume_quota(const char *text, uint64_t *blocks, struct layerblk_error *err)
 {
@@ -64,7 +65,10 @@ int volume_resize(struct command_call *call)
 		}
 		change.flags |= LB_VOL_SET_SHRINK;
 	}
-	if (layerblk_vol_set(lb, volume.uuid, volume.info.id, &change, NULL, &call->error))
+	if (change.volume_size < volume.info.volume_size && option_is_set(call, "resizefs"))
+		return command_usage_error(call, "--resizefs only grows a file system");
+	if (layerblk_vol_set(lb, volume.uuid, volume.info.id, &change, NULL, &call->error) ||
+	    (option_is_set(call, "resizefs") && volume_grow(lb, &volume, &call->error)))
 		return command_fail(call);
 	return 0;
 }

@@ -22,7 +22,6 @@ struct create {
 	json_object *config;
 	json_object *args;
 	struct container container;
-	bool *fresh;			/* which of the shares are new and empty volumes */
 };
 
 void create_request_clear(struct create_request *request)
@@ -79,11 +78,8 @@ static int take_volumes(struct create *create, struct layerblk_error *err)
 		rc = take_from(create, json_object_get_string(json_object_array_get_idx(from, i)), err);
 	if (!rc)
 		rc = merge_volumes(list, create->config, err);
-	create->fresh = calloc(list->count + 1, sizeof(*create->fresh));
-	if (!rc && !create->fresh)
-		rc = layerblk_error_set(err, ENOMEM, "make the volumes", "", "no memory");
 	for (size_t i = 0; !rc && i < list->count; i++)
-		rc = share_prepare(create->pool, &list->shares[i], &create->fresh[i], err);
+		rc = share_prepare(create->pool, &list->shares[i], err);
 	return rc;
 }
 
@@ -173,8 +169,8 @@ static void undo(struct create *create, bool made)
 
 	if (made && container_remove(create->pool, &create->container, false, NULL) != 0)
 		return;			/* what it mounts goes with it */
-	for (size_t i = 0; create->fresh && i < create->request->shares.count; i++)
-		if (!create->fresh[i])	/* not ours, by whatever name */
+	for (size_t i = 0; i < create->request->shares.count; i++)
+		if (!create->request->shares.shares[i].made)	/* not ours, by whatever name */
 			json_object_object_del(json_object_array_get_idx(mounts, i), "anonymous");
 	json_object_object_add(record, "mounts", take_ptr(mounts));
 	share_remove_anonymous(create->pool, record);
@@ -195,7 +191,7 @@ int container_create(const struct pool *pool, struct create_request *request, st
 		made = !rc;
 	}
 	if (made)
-		rc = volumes_fill(pool, &create.container, &request->shares, create.fresh, err);
+		rc = volumes_fill(pool, &create.container, &request->shares, err);
 	if (rc) {
 		undo(&create, made);
 		container_clear(&create.container);
@@ -205,6 +201,5 @@ int container_create(const struct pool *pool, struct create_request *request, st
 	record_clear(&create.image);
 	json_object_put(create.config);
 	json_object_put(create.args);
-	free(create.fresh);
 	return rc;
 }

@@ -3,13 +3,16 @@
  * See fill.h. What is in the image is read by a process that has the container's root as its own, and written by one that has the volume's, so
  * that no link leads out of either.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "cleanup.h"
@@ -22,18 +25,12 @@ struct fill {
 	const struct pool *pool;
 	const struct container *container;
 	struct share_list *shares;
-	const bool *fresh;
 };
 
 struct ends {
 	char *path;			/* in the container's root; ends with "/." */
 	int pipes[2];
 };
-
-static bool is_fresh(const struct fill *fill, size_t i)
-{
-	return fill->fresh[i] && fill->shares->shares[i].kind == SHARE_VOLUME;
-}
 
 static int read_image(void *arg, struct layerblk_error *err)
 {
@@ -105,19 +102,62 @@ static int fill_from(int root, int volume, const struct share *share, struct lay
 	return rc;
 }
 
-/* Programs that want an empty directory for their data shall find one: the file system's checker makes lost+found when it needs it. */
+static bool is_empty(int volume)
+{
+	cleanup_fd int fd = openat(volume, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	if (!dir)
+		return false;
+	fd = -1;
+	while ((entry = readdir(dir)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			return false;
+	return true;
+}
+
+/*
+ * Programs that want an empty directory for their data shall find one: the file system's checker makes lost+found when it needs it. Storage
+ * elsewhere may have been filled by others.
+ */
+static int fill_mounted(int root, const struct share *share, bool elsewhere, struct layerblk_error *err)
+{
+	cleanup_fd int volume = open(share->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statvfs st;
+
+	if (volume < 0 || fstatvfs(volume, &st) != 0)
+		return layerblk_error_set(err, errno, "fill the volume", share->source, "%s", strerror(errno));
+	if (!elsewhere)
+		unlinkat(volume, "lost+found", AT_REMOVEDIR);
+	return share->no_copy || (st.f_flag & ST_RDONLY) || !is_empty(volume) ? 0 : fill_from(root, volume, share, err);
+}
+
+/* One command fills it, also when several make containers with it at once. */
 static int fill_one(const struct fill *fill, int root, struct share *share, struct layerblk_error *err)
 {
-	cleanup_fd int volume = -1;
-	int rc = share_mount(fill->pool, share, err);
+	struct data_volume about = { 0 };
+	struct work work = { .lock = -1 };
+	char name[48];
+	int rc;
 
-	if (rc)
-		return rc;
-	volume = open(share->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (volume < 0)
-		return layerblk_error_set(err, errno, "fill the volume", share->source, "%s", strerror(errno));
-	unlinkat(volume, "lost+found", AT_REMOVEDIR);
-	return share->no_copy ? 0 : fill_from(root, volume, share, err);
+	snprintf(name, sizeof(name), "@fill.%" PRIu64, share->volume);
+	rc = work_wait(fill->pool, name, &work, err);
+	if (!rc)
+		rc = data_volume_load(fill->pool, share->volume, &about, err);
+	if (!rc && about.is_new) {
+		rc = share_mount(fill->pool, share, err);
+		if (!rc)
+			rc = fill_mounted(root, share, about.device != NULL, err);
+		umount2(share->path, MNT_DETACH);
+		share_release(fill->pool, share);
+		about.is_new = false;
+		if (!rc)
+			rc = data_volume_store(fill->pool, share->volume, &about, err);
+	}
+	data_volume_clear(&about);
+	work_end(&work);
+	return rc;
 }
 
 static int in_namespace(void *arg, struct layerblk_error *err)
@@ -128,26 +168,19 @@ static int in_namespace(void *arg, struct layerblk_error *err)
 
 	if (rc)
 		return rc;
-	for (size_t i = 0; !rc && i < fill->shares->count; i++) {
-		struct share *share = &fill->shares->shares[i];
-
-		if (!is_fresh(fill, i))
-			continue;
-		rc = fill_one(fill, view.root, share, err);
-		umount2(share->path, MNT_DETACH);
-		share_release(fill->pool, share);
-	}
+	for (size_t i = 0; !rc && i < fill->shares->count; i++)
+		if (fill->shares->shares[i].is_new)
+			rc = fill_one(fill, view.root, &fill->shares->shares[i], err);
 	view_close(&view);
 	return rc;
 }
 
-int volumes_fill(const struct pool *pool, const struct container *container, struct share_list *shares, const bool *fresh,
-		 struct layerblk_error *err)
+int volumes_fill(const struct pool *pool, const struct container *container, struct share_list *shares, struct layerblk_error *err)
 {
-	struct fill fill = { .pool = pool, .container = container, .shares = shares, .fresh = fresh };
+	struct fill fill = { .pool = pool, .container = container, .shares = shares };
 	bool any = false;
 
 	for (size_t i = 0; !any && i < shares->count; i++)
-		any = is_fresh(&fill, i);
+		any = shares->shares[i].is_new;
 	return any ? namespace_run(in_namespace, &fill, err) : 0;
 }

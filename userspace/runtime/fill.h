@@ -7,10 +7,9 @@
 #include "share.h"
 
 /*
- * Each share that is `fresh` becomes an empty directory, and then, unless it says no_copy, gets the content, owner and mode of the directory that
- * it covers.
+ * Each volume that is new and empty gets, unless its share says no_copy, the content, owner and mode of the directory that it covers, and is new no
+ * more.
  */
-int volumes_fill(const struct pool *pool, const struct container *container, struct share_list *shares, const bool *fresh,
-		 struct layerblk_error *err);
+int volumes_fill(const struct pool *pool, const struct container *container, struct share_list *shares, struct layerblk_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include "cleanup.h"
+#include "confirm.h"
 #include "end.h"
 #include "exec.h"
 #include "json.h"
@@ -150,45 +151,48 @@ static int note_ended(void *arg, const struct container *container)
 	return 0;
 }
 
-static bool confirmed(const struct command_call *call)
+int containers_prune(const struct pool *pool, uint64_t *bytes, size_t *count, struct layerblk_error *err)
 {
-	char answer[8] = "";
+	struct pruned pruned = { .pool = pool };
+	struct layerblk_error why = { 0 };
+	struct container container;
+	int result = container_each(pool, note_ended, &pruned, err);
 
-	if (option_is_set(call, "force"))
-		return true;
-	fputs("WARNING! This will remove all stopped containers.\nAre you sure you want to continue? [y/N] ", stdout);
-	fflush(stdout);
-	return fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y');
+	for (size_t i = 0; i < pruned.count; i++) {
+		int rc = container_find(pool, pruned.ids[i], &container, &why);
+		struct lb_vol_info info = { 0 };
+
+		if (!rc) {
+			layerblk_vol_stat(pool->lb, pool->uuid, container.volume, 0, &info, NULL);
+			rc = container_destroy(pool, &container, false, false, &why);
+			container_clear(&container);
+		}
+		if (!rc) {
+			printf("%s%s\n", (*count)++ ? "" : "Deleted Containers:\n", pruned.ids[i]);
+			*bytes += info.owned_blocks * LB_BLOCK_SIZE;
+		} else if (rc != -ENOENT && !result) {
+			result = rc;
+			if (err)
+				*err = why;
+		}
+	}
+	free(pruned.ids);
+	return result;
 }
 
 int run_prune_run(struct command_call *call)
 {
-	struct pruned pruned = { 0 };
-	struct container container;
+	char text[SIZE_TEXT];
 	struct image_pool at;
-	int status = 0;
+	uint64_t bytes = 0;
+	size_t count = 0;
 
-	if (!confirmed(call))
+	if (!confirmed(call, "This will remove all stopped containers."))
 		return 0;
-	if (container_pool_open(call, &at))
+	if (container_pool_open(call, &at) || containers_prune(&at.pool, &bytes, &count, &call->error))
 		return command_fail(call);
-	pruned.pool = &at.pool;
-	if (container_each(&at.pool, note_ended, &pruned, &call->error))
-		status = command_fail(call);
-	for (size_t i = 0; i < pruned.count; i++) {
-		int rc = container_find(&at.pool, pruned.ids[i], &container, &call->error);
-
-		if (!rc) {
-			rc = container_destroy(&at.pool, &container, false, false, &call->error);
-			container_clear(&container);
-		}
-		if (!rc)
-			puts(pruned.ids[i]);
-		else if (rc != -ENOENT)
-			status = command_fail(call);
-	}
-	free(pruned.ids);
-	return fflush(stdout) ? 1 : status;
+	printf("%sTotal reclaimed space: %s\n", count ? "\n" : "", size_format(bytes, text));
+	return fflush(stdout) ? 1 : 0;
 }
 
 /* ------------------------------------------------------------------ rename */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cleanup.h"
+#include "confirm.h"
 #include "oci.h"
 #include "run_commands.h"
 #include "run_options.h"
@@ -145,7 +146,7 @@ static const struct command_option inspect_options[] = {
 };
 
 static const struct command_option prune_options[] = {
-	{ .name = "force", .letter = 'f', .help = "Do not ask" },
+	OPTION_FORCE_PRUNE,
 	OPTION_POOL,
 	{ 0 },
 };

@@ -23,6 +23,9 @@ int container_argument(struct command_call *call, struct image_pool *at, struct 
 /* --detach-keys, or its default. */
 int option_keys(struct command_call *call, struct keys *keys);
 
+/* Removes all containers that do not run, and says which; adds what they owned to *bytes. Ends only when all have been tried. */
+int containers_prune(const struct pool *pool, uint64_t *bytes, size_t *count, struct layerblk_error *err);
+
 int run_command_run(struct command_call *call);
 int run_create_run(struct command_call *call);
 int run_start_run(struct command_call *call);

@@ -5,16 +5,14 @@
  * One volume may be in several containers at once. Each mounts it in its own mount namespace (the kernel gives all of them the same file
  * system) and holds it (hold.h).
  *
- * How they are written is in share_parse.c; how volumes are made, mounted and let go of in share.c.
+ * How they are written is in share_parse.c; how they are found, mounted and let go of in share.c. Volumes are made by data_volume.h.
  */
 #ifndef RUNTIME_SHARE_H
 #define RUNTIME_SHARE_H
 
 #include <json-c/json.h>
-#include "record.h"
+#include "data_volume.h"
 
-#define ATTR_VOLUME	"layerblk.volume"	/* of a volume: JSON; a data volume made by us */
-#define SHARE_SIZE	(10ULL << 30)		/* of a volume that is made because it is missing */
 #define SHARE_DIR	"/run/layerblk/volumes"
 
 enum share_kind { SHARE_VOLUME, SHARE_BIND, SHARE_TMPFS };
@@ -28,6 +26,9 @@ struct share {
 	bool anonymous;			/* a volume of a name that we made up: it goes with the container */
 	bool no_copy;			/* a new volume is not filled from the image */
 	bool must_exist;		/* --mount type=bind: a missing directory is an error */
+	struct volume_request wanted;	/* of a volume that is made because it is missing */
+	bool made;			/* by share_prepare() */
+	bool is_new;			/* empty: volumes_fill() fills it from the image */
 	uint64_t volume;
 	int lock;			/* -1: none */
 	char path[64];			/* where the volume is mounted */
@@ -56,10 +57,10 @@ json_object *shares_json(const struct share_list *list);
 int shares_from_json(json_object *array, struct share_list *out, struct layerblk_error *err);
 
 /*
- * Finds the volume, or makes it with an ext4; one that nothing was ever written to gets an ext4 too. *fresh: it is empty because we made
- * its file system. For a path of the host, makes a missing directory, as Docker does.
+ * Finds the volume, or makes it as it is wanted, with an ext4 if nothing is said; one that nothing was ever written to gets an ext4 too. For
+ * a path of the host, makes a missing directory, as Docker does.
  */
-int share_prepare(const struct pool *pool, struct share *share, bool *fresh, struct layerblk_error *err);
+int share_prepare(const struct pool *pool, struct share *share, struct layerblk_error *err);
 /* Holds, activates and mounts it, in a private mount namespace. */
 int share_mount(const struct pool *pool, struct share *share, struct layerblk_error *err);
 /* Lets go of it: in a namespace that is about to end, after namespace_unmount_all(). */

@@ -62,6 +62,7 @@ void share_clear(struct share *share)
 	free(share->source);
 	free(share->target);
 	free(share->options);
+	volume_request_clear(&share->wanted);
 	if (share->lock >= 0)
 		close(share->lock);
 	memset(share, 0, sizeof(*share));
@@ -188,6 +189,11 @@ static int mount_word(const char *text, const char *key, const char *value, stru
 		out->read_only = truth(value);
 	else if (strcmp(key, "volume-nocopy") == 0)
 		out->no_copy = truth(value);
+	else if (strcmp(key, "volume-driver") == 0) {
+		if (!value || strcmp(value, "local") != 0)
+			return layerblk_error_set(err, EINVAL, "use the mount", text, "the only volume-driver is \"local\"");
+	} else if (strcmp(key, "volume-opt") == 0)
+		return volume_request_option(&out->wanted, value ? value : "", err);
 	else if (strcmp(key, "tmpfs-size") == 0)
 		return tmpfs_size(text, value, out, err);
 	else if (strcmp(key, "tmpfs-mode") == 0) {
