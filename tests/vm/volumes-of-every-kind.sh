@@ -121,7 +121,7 @@ layerctl volume create --opt type=ext4 --opt device="$T/no-such-disk" broken >/d
 assert_eq "$(status_of layerctl run --rm -v broken:/d tiny true)" 125
 grep -q no-such-disk "$T/err" || fail "$(cat "$T/err")"
 assert_eq "$(layerctl ps -aq | wc -l)" 1 "containers that are left over"
-[ -z "$(losetup -n -O BACK-FILE -l | grep elsewhere)" ] || fail "a loop device is left over"
+losetup -n -O BACK-FILE -l | grep -q elsewhere && fail "a loop device is left over"
 
 step "in use, also by a container that does not run: refused"
 layerctl run --name ended -v data:/d tiny true

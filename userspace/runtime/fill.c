@@ -104,13 +104,15 @@ static int fill_from(int root, int volume, const struct share *share, struct lay
 
 static bool is_empty(int volume)
 {
-	cleanup_fd int fd = openat(volume, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(volume, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_dir DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *entry;
 
-	if (!dir)
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
 		return false;
-	fd = -1;
+	}
 	while ((entry = readdir(dir)) != NULL)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			return false;
