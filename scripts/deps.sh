@@ -15,7 +15,7 @@ set -euo pipefail
 # What each group is for; a name may stand in more than one.
 declare -A GROUP=(
 	[build]="gcc make pkg-config linux-headers-amd64 kmod libarchive-dev
-		libjson-c-dev libblkid-dev libmount-dev libssl-dev uuid-dev
+		libjson-c-dev libblkid-dev libmount-dev libssl-dev libzstd-dev uuid-dev
 		libelf-dev pahole"
 	[test]="libcmocka-dev sparse shellcheck clang-tidy perl python3 jq
 		umoci skopeo buildah podman docker-registry zstd dkms mandoc patch clang libclang-rt-14-dev llvm"

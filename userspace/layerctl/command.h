@@ -112,6 +112,7 @@ extern const struct command snapshot_commands[];
 extern const struct command mount_commands[];
 extern const struct command tree_commands[];
 extern const struct command diff_commands[];
+extern const struct command backup_commands[];	/* userspace/backup */
 extern const struct command event_commands[];
 extern const struct command scrub_commands[];
 extern const struct command help_commands[];

@@ -11,6 +11,7 @@ static const struct command *const groups[] = {
 	mount_commands,
 	tree_commands,
 	diff_commands,
+	backup_commands,
 	scrub_commands,
 	image_commands,
 	run_commands,

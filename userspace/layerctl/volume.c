@@ -51,21 +51,26 @@ static bool has_label(const struct pool *pool, const struct lb_vol_info *info, c
 	return !equals || !strcmp(value, equals + 1);
 }
 
+bool volume_matches(const struct pool *pool, const struct lb_vol_info *info, const char *filter)
+{
+	const char *value = strchr(filter, '=') + 1;
+
+	return !strncmp(filter, "name=", 5) ? strstr(info->name, value) != NULL : has_label(pool, info, value);
+}
+
 /* The names are checked before. */
 static bool passes(const struct listing *listing, const struct lb_vol_info *info, enum volume_kind kind, const char *filter)
 {
 	const char *value = strchr(filter, '=') + 1;
 	size_t first;
 
-	if (!strncmp(filter, "name=", 5))
-		return strstr(info->name, value) != NULL;
 	if (!strncmp(filter, "frozen=", 7))
 		return !strcmp(value, info->flags & LB_VOL_FROZEN ? "true" : "false");
 	if (!strncmp(filter, "kind=", 5))
 		return !strcmp(value, volume_kind_name(kind));
 	if (!strncmp(filter, "dangling=", 9))
 		return kind == VOLUME_DATA && !strcmp(value, volume_uses_of(&listing->uses, info->id, &first) ? "false" : "true");
-	return has_label(&listing->pool, info, value);
+	return volume_matches(&listing->pool, info, filter);
 }
 
 static bool passes_all(const struct listing *listing, const struct lb_vol_info *info, enum volume_kind kind)

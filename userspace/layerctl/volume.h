@@ -4,6 +4,7 @@
 #define LAYERCTL_VOLUME_H
 
 #include "command.h"
+#include "record.h"
 
 int volume_resize(struct command_call *call);
 int volume_set(struct command_call *call);
@@ -11,5 +12,8 @@ int volume_rollback(struct command_call *call);
 
 /* A quota in blocks from "10G", or 0 from "none"; text NULL: 0. */
 int volume_quota(const char *text, uint64_t *blocks, struct layerblk_error *err);
+
+/* Whether a volume passes a --filter that begins with "name=" or "label=". */
+bool volume_matches(const struct pool *pool, const struct lb_vol_info *info, const char *filter);
 
 #endif

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See backup.h. Data is read from the snapshot's own disk with O_DIRECT, so that a backup does not fill the page cache. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include "backup.h"
+#include "backup_output.h"
+#include "cleanup.h"
+#include "disk.h"
+#include "import.h"
+#include "report.h"
+#include "show.h"
+
+#define NAME_PART	160		/* bytes of the volume's name in that of the snapshot */
+
+/* ------------------------------------------------------------------ the snapshot */
+
+/* "db@backup-20261121T204512Z", with "-2" and so on behind it when there is one of that second already. */
+static void make_name(const struct backup *backup, int attempt, char *name, size_t size)
+{
+	time_t seconds = (time_t)backup->record.time_s;
+	char date[32], number[16] = "";
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &tm);
+	if (attempt)
+		snprintf(number, sizeof(number), "-%d", attempt + 1);
+	snprintf(name, size, "%.*s@backup-%s%s", NAME_PART, backup->source.name, date, number);
+}
+
+static int try_name(struct backup *backup, const char *name, struct layerblk_attrs *attrs, struct layerblk_error *err)
+{
+	const struct pool *pool = backup->pool;
+	int rc = work_begin(pool, name, &backup->work, err);
+
+	if (rc)
+		return rc == -EBUSY ? -EEXIST : rc;
+	work_enter(attrs, name, IMPORT_KIND);
+	rc = layerblk_vol_snapshot(pool->lb, pool->uuid, backup->source.id, name, LB_SNAP_FROZEN, 0, attrs, &backup->record.id, err);
+	if (rc) {
+		work_leave(attrs, name);	/* the list is used again for the next name */
+		work_end(&backup->work);
+		return rc;
+	}
+	snprintf(backup->record.snapshot, sizeof(backup->record.snapshot), "%s", name);
+	return 0;
+}
+
+int backup_begin(struct backup *backup, const struct pool *pool, const struct lb_vol_info *source, const struct backup_record *base,
+		 struct layerblk_attrs *attrs, struct layerblk_error *err)
+{
+	char name[LB_NAME_MAX + 1];
+	int rc = -EEXIST;
+
+	*backup = (struct backup){ .pool = pool, .source = *source, .incremental = base != NULL, .work.lock = -1 };
+	if (base) {
+		backup->base = *base;
+		memcpy(backup->record.base, base->backup, sizeof(base->backup));
+	}
+	backup->record.volume = source->id;
+	backup->record.time_s = (uint64_t)time(NULL);
+	snprintf(backup->record.name, sizeof(backup->record.name), "%s", source->name);
+	if (getrandom(backup->record.backup, VOLSTREAM_ID, 0) != VOLSTREAM_ID)
+		return layerblk_error_set(err, errno, "back up the volume", source->name, "%s", strerror(errno));
+	if (source->flags & LB_VOL_OPEN)
+		disk_sync_mounts(source->disk_major, source->disk_minor);
+	layerblk_attrs_set_string(attrs, LB_ATTR_NEW_VOLUME, ATTR_IMPORT, "backup", 0);
+	for (int attempt = 0; rc == -EEXIST && attempt < 100; attempt++) {
+		make_name(backup, attempt, name, sizeof(name));
+		rc = try_name(backup, name, attrs, err);
+	}
+	return rc;
+}
+
+int backup_complete(struct backup *backup, struct layerblk_error *err)
+{
+	const struct pool *pool = backup->pool;
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+	int rc;
+
+	if (!attrs)
+		return layerblk_error_set(err, ENOMEM, "record the backup", backup->record.snapshot, "no memory");
+	rc = backup_record_store(attrs, &backup->record, err);
+	if (rc)
+		return rc;
+	layerblk_attrs_delete(attrs, backup->record.id, ATTR_IMPORT, 0);
+	work_leave(attrs, backup->record.snapshot);
+	rc = layerblk_attrs_commit(pool->lb, pool->uuid, attrs, err);
+	if (!rc) {
+		backup->record.id = 0;
+		work_end(&backup->work);
+	}
+	return rc;
+}
+
+void backup_abandon(struct backup *backup)
+{
+	struct layerblk_error err = { 0 };
+	char text[1600];
+
+	if (!backup->pool || !backup->record.id)
+		return;
+	if (import_clean(backup->pool, backup->record.snapshot, &err) != 0)
+		report_note("the snapshot of the failed backup stays until the next command: %s",
+			    layerblk_error_format(&err, text, sizeof(text)));
+	work_end(&backup->work);
+	backup->record.id = 0;
+}
+
+/* ------------------------------------------------------------------ what the stream says of the volume */
+
+struct labels {
+	struct volstream_volume *volume;
+	const struct backup *backup;
+	struct layerblk_error *err;
+};
+
+static int take_label(void *arg, const char *key, size_t value_len)
+{
+	const struct labels *labels = arg;
+	const struct backup *backup = labels->backup;
+	cleanup_free char *value = NULL;
+	int rc = layerblk_attr_get(backup->pool->lb, backup->pool->uuid, backup->source.id, key, &value, &value_len, labels->err);
+
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	return volstream_label_add(labels->volume, key + strlen(USER_LABEL), value, value_len, labels->err);
+}
+
+static int describe(struct backup *backup, const char *device, const struct lb_vol_info *snapshot, struct volstream_volume *volume,
+		    struct layerblk_error *err)
+{
+	struct labels labels = { volume, backup, err };
+	cleanup_free char *fs = NULL;
+
+	*volume = (struct volstream_volume){
+		.id = backup->source.id, .time_s = backup->record.time_s, .size = snapshot->volume_size,
+		.quota_blocks = backup->source.quota_blocks,
+		.flags = backup->source.flags & LB_VOL_FROZEN ? VOLSTREAM_FROZEN : 0,
+	};
+	snprintf(volume->name, sizeof(volume->name), "%s", backup->source.name);
+	memcpy(volume->pool, backup->pool->uuid, sizeof(volume->pool));
+	memcpy(volume->backup, backup->record.backup, VOLSTREAM_ID);
+	memcpy(volume->base, backup->record.base, VOLSTREAM_ID);
+	if (disk_filesystem(device, &fs, NULL) == 0)
+		snprintf(volume->fs, sizeof(volume->fs), "%s", fs);
+	return layerblk_attr_each(backup->pool->lb, backup->pool->uuid, backup->source.id, USER_LABEL, take_label, &labels, err);
+}
+
+/* ------------------------------------------------------------------ its blocks */
+
+struct copying {
+	struct backup *backup;
+	struct volstream_writer *writer;
+	uint64_t blocks;		/* of the volume */
+	int fd;
+	void *buffer;			/* VOLSTREAM_DATA_MAX bytes, aligned */
+	struct progress progress;
+	uint64_t done;			/* bytes */
+	struct layerblk_error *err;
+};
+
+static int measure_range(void *arg, const struct lb_range *range)
+{
+	struct copying *copying = arg;
+
+	if (range->flags & LB_RANGE_MAPPED)
+		copying->progress.total += (uint64_t)range->count * LB_BLOCK_SIZE;
+	return 0;
+}
+
+static int read_blocks(struct copying *copying, uint64_t start, size_t blocks)
+{
+	size_t size = blocks * LB_BLOCK_SIZE, got = 0;
+
+	while (got < size) {
+		ssize_t more = pread(copying->fd, (char *)copying->buffer + got, size - got, (off_t)(start * LB_BLOCK_SIZE + got));
+
+		if (more < 0 && errno == EINTR)
+			continue;
+		if (more <= 0)
+			return layerblk_error_set(copying->err, more ? errno : EIO, "read the snapshot", copying->backup->record.snapshot,
+						  "%s at byte %" PRIu64, more ? strerror(errno) : "it ends", start * LB_BLOCK_SIZE + got);
+		got += (size_t)more;
+	}
+	return 0;
+}
+
+static int copy_range(void *arg, const struct lb_range *range)
+{
+	struct copying *copying = arg;
+	uint64_t start = range->start, left = range->count;
+	int rc = 0;
+
+	if (start >= copying->blocks)		/* what the base had behind the end of a volume that has shrunk */
+		return 0;
+	if (left > copying->blocks - start)
+		left = copying->blocks - start;
+	if (backup_interrupted())
+		return layerblk_error_set(copying->err, EINTR, "back up the volume", copying->backup->source.name, "interrupted");
+	if (!(range->flags & LB_RANGE_MAPPED))
+		return volstream_clear(copying->writer, start, left, copying->err);
+	while (!rc && left) {
+		size_t blocks = left < VOLSTREAM_BLOCKS_MAX ? (size_t)left : VOLSTREAM_BLOCKS_MAX;
+
+		rc = read_blocks(copying, start, blocks);
+		if (!rc)
+			rc = volstream_data(copying->writer, start, copying->buffer, blocks, copying->err);
+		start += blocks;
+		left -= blocks;
+		copying->done += blocks * LB_BLOCK_SIZE;
+		progress_update(&copying->progress, copying->done);
+	}
+	return rc;
+}
+
+static int copy(struct copying *copying, bool quiet)
+{
+	struct backup *backup = copying->backup;
+	const struct pool *pool = backup->pool;
+	uint64_t base = backup->incremental ? backup->base.id : 0;
+	int rc = 0;
+
+	progress_begin(&copying->progress, 0, quiet, "Backing up %.100s", backup->source.name);
+	if (copying->progress.enabled)		/* the trees are walked twice to know how much it will be */
+		rc = layerblk_diff(pool->lb, pool->uuid, base, backup->record.id, measure_range, copying, copying->err);
+	if (!rc)
+		rc = layerblk_diff(pool->lb, pool->uuid, base, backup->record.id, copy_range, copying, copying->err);
+	progress_end(&copying->progress);
+	return rc;
+}
+
+static int stream_from(struct backup *backup, const char *device, struct volstream_writer *writer, bool quiet, struct layerblk_error *err)
+{
+	cleanup_fd int fd = open(device, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	cleanup_free void *buffer = aligned_alloc(LB_BLOCK_SIZE, VOLSTREAM_DATA_MAX);
+	struct copying copying = { .backup = backup, .writer = writer, .fd = fd, .buffer = buffer, .err = err };
+	struct volstream_volume volume = { 0 };
+	struct volstream_totals totals;
+	struct lb_vol_info snapshot;
+	uint64_t before = volstream_written(writer);
+	int rc;
+
+	if (fd < 0)
+		return layerblk_error_set(err, errno, "open", device, "%s", strerror(errno));
+	if (!buffer)
+		return layerblk_error_set(err, ENOMEM, "back up the volume", backup->source.name, "no memory");
+	rc = layerblk_vol_stat(backup->pool->lb, backup->pool->uuid, backup->record.id, 0, &snapshot, err);
+	if (!rc)
+		rc = describe(backup, device, &snapshot, &volume, err);
+	if (!rc)
+		rc = volstream_volume_begin(writer, &volume, err);
+	volstream_volume_clear(&volume);
+	if (rc)
+		return rc;
+	copying.blocks = snapshot.volume_size / LB_BLOCK_SIZE;
+	rc = copy(&copying, quiet);
+	if (!rc)
+		rc = volstream_volume_end(writer, &totals, err);
+	if (rc)
+		return rc;
+	backup->record.data = totals.data_blocks * LB_BLOCK_SIZE;
+	backup->record.sent = volstream_written(writer) - before;
+	return 0;
+}
+
+int backup_stream(struct backup *backup, struct volstream_writer *writer, bool quiet, struct layerblk_error *err)
+{
+	const struct pool *pool = backup->pool;
+	char device[DISK_PATH];
+	int rc = disk_activate(pool->lb, pool->uuid, backup->record.id, 0, device, err);
+
+	if (!rc)
+		rc = stream_from(backup, device, writer, quiet, err);
+	if (!rc)
+		rc = disk_deactivate(pool->lb, pool->uuid, backup->record.id, err);
+	return rc;
+}

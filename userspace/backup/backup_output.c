@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See backup_output.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "backup_output.h"
+
+static volatile sig_atomic_t interrupted;
+
+void backup_interrupt(void)
+{
+	interrupted = 1;
+}
+
+bool backup_interrupted(void)
+{
+	return interrupted;
+}
+
+static int failed(const struct backup_output *output, struct layerblk_error *err)
+{
+	return layerblk_error_set(err, errno, "write the backup to", output->path ? output->path : "standard output", "%s",
+				  strerror(errno));
+}
+
+static int open_stdout(struct backup_output *output, struct layerblk_error *err)
+{
+	if (isatty(STDOUT_FILENO)) {
+		layerblk_error_set(err, EINVAL, "write the backup to", "the terminal", "a backup is not for reading");
+		return layerblk_error_hint(err, "Use -o FILE, or redirect it");
+	}
+	output->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	return output->fd < 0 ? failed(output, err) : 0;
+}
+
+int backup_output_open(struct backup_output *output, const char *path, struct layerblk_error *err)
+{
+	struct stat st;
+
+	*output = (struct backup_output){ .path = path && strcmp(path, "-") != 0 ? path : NULL, .fd = -1 };
+	if (!output->path)
+		return open_stdout(output, err);
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		output->fd = open(path, O_WRONLY | O_CLOEXEC);
+		return output->fd < 0 ? failed(output, err) : 0;
+	}
+	if (asprintf(&output->temporary, "%s.XXXXXX", path) < 0) {
+		output->temporary = NULL;
+		errno = ENOMEM;
+		return failed(output, err);
+	}
+	output->fd = mkostemp(output->temporary, O_CLOEXEC);
+	if (output->fd < 0) {
+		free(output->temporary);
+		output->temporary = NULL;
+		return failed(output, err);
+	}
+	return 0;
+}
+
+/* The name itself must outlive a power cut, too: the pool will say that the backup is there. */
+static int sync_directory(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *directory = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, rc = -1;
+
+	free(directory);
+	if (fd >= 0) {
+		rc = fsync(fd);
+		close(fd);
+	}
+	return rc;
+}
+
+int backup_output_close(struct backup_output *output, int rc, struct layerblk_error *err)
+{
+	if (!rc && output->temporary &&
+	    (fsync(output->fd) != 0 || rename(output->temporary, output->path) != 0 || sync_directory(output->path) != 0))
+		rc = failed(output, err);
+	if (rc && output->temporary)
+		unlink(output->temporary);
+	if (output->fd >= 0 && close(output->fd) != 0 && !rc)
+		rc = failed(output, err);
+	free(output->temporary);
+	*output = (struct backup_output){ .fd = -1 };
+	return rc;
+}
+
+int backup_output_write(void *arg, const void *data, size_t size, struct layerblk_error *err)
+{
+	struct backup_output *output = arg;
+	const char *from = data;
+
+	while (size) {
+		ssize_t done = interrupted ? -1 : write(output->fd, from, size);
+
+		if (interrupted)
+			return layerblk_error_set(err, EINTR, "write the backup to", output->path ? output->path : "standard output",
+						  "interrupted");
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return failed(output, err);
+		from += done;
+		size -= (size_t)done;
+	}
+	return 0;
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* See restore_target.h. The disk is written with O_DIRECT: a restore does not fill the page cache, and a full pool shows at once. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cleanup.h"
+#include "import.h"
+#include "report.h"
+#include "restore_target.h"
+#include "show.h"
+
+static int no_memory(struct layerblk_error *err)
+{
+	return layerblk_error_set(err, ENOMEM, "restore the volume", "", "no memory");
+}
+
+static int open_disk(struct restore_target *target, struct layerblk_error *err)
+{
+	char device[DISK_PATH];
+	int rc = disk_activate(target->pool->lb, target->pool->uuid, target->id, 0, device, err);
+
+	if (rc)
+		return rc;
+	target->fd = open(device, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	return target->fd < 0 ? layerblk_error_set(err, errno, "open", device, "%s", strerror(errno)) : 0;
+}
+
+int restore_target_make(struct restore_target *target, const struct pool *pool, uint64_t size, struct layerblk_error *err)
+{
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+	char random[13], name[32];
+	int rc;
+
+	*target = (struct restore_target){ .pool = pool, .size = size, .work.lock = -1, .fd = -1 };
+	if (!pool)
+		return 0;
+	if (!attrs)
+		return no_memory(err);
+	random_hex(random, 6);
+	snprintf(name, sizeof(name), "restore-%s", random);
+	rc = work_begin(pool, name, &target->work, err);
+	if (rc)
+		return rc;
+	work_enter(attrs, name, IMPORT_KIND);
+	layerblk_attrs_set_string(attrs, LB_ATTR_NEW_VOLUME, ATTR_IMPORT, "restore", 0);
+	rc = layerblk_vol_create(pool->lb, pool->uuid, name, size, 0, attrs, &target->id, err);
+	if (rc) {
+		work_end(&target->work);
+		return rc;
+	}
+	return open_disk(target, err);
+}
+
+int restore_target_close(struct restore_target *target, struct layerblk_error *err)
+{
+	int fd = take_fd(&target->fd), rc = 0;
+
+	if (fd < 0)
+		return 0;
+	if (fsync(fd) != 0)
+		rc = layerblk_error_set(err, errno, "write the volume", target->work.name, "%s", strerror(errno));
+	close(fd);
+	return rc ? rc : disk_deactivate(target->pool->lb, target->pool->uuid, target->id, err);
+}
+
+int restore_target_resize(struct restore_target *target, uint64_t size, struct layerblk_error *err)
+{
+	struct layerblk_vol_change change = { .flags = LB_VOL_SET_SIZE, .volume_size = size };
+	const struct pool *pool = target->pool;
+	int rc;
+
+	if (size == target->size)
+		return 0;
+	if (size < target->size)
+		change.flags |= LB_VOL_SET_SHRINK;
+	target->size = size;
+	if (!pool)
+		return 0;
+	rc = restore_target_close(target, err);
+	if (!rc)
+		rc = layerblk_vol_set(pool->lb, pool->uuid, target->id, &change, NULL, err);
+	return rc ? rc : open_disk(target, err);
+}
+
+/* ------------------------------------------------------------------ blocks */
+
+static int write_all(int fd, const uint8_t *data, size_t size, uint64_t offset, struct layerblk_error *err)
+{
+	while (size) {
+		ssize_t done = pwrite(fd, data, size, (off_t)offset);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0) {
+			int code = done ? errno : EIO, rc = layerblk_error_set(err, code, "write the volume", "", "%s", strerror(code));
+
+			return code == ENOSPC ? layerblk_error_hint(err, "The pool is full") : rc;
+		}
+		data += done;
+		size -= (size_t)done;
+		offset += (uint64_t)done;
+	}
+	return 0;
+}
+
+int restore_ranges(int fd, bool written, const struct volstream_range *ranges, size_t count, const uint8_t *data,
+		   struct layerblk_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < count; i++) {
+		uint64_t offset = ranges[i].start * LB_BLOCK_SIZE, size = (uint64_t)ranges[i].count * LB_BLOCK_SIZE;
+
+		if (ranges[i].flags & VOLSTREAM_DATA) {
+			rc = write_all(fd, data, size, offset, err);
+			data += size;
+		} else if (written && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size) != 0) {
+			rc = layerblk_error_set(err, errno, "clear a part of the volume", "", "%s", strerror(errno));
+		}
+	}
+	return rc;
+}
+
+int restore_target_write(struct restore_target *target, const struct volstream_range *ranges, size_t count, const uint8_t *data,
+			 struct layerblk_error *err)
+{
+	return target->pool ? restore_ranges(target->fd, target->written, ranges, count, data, err) : 0;
+}
+
+/* ------------------------------------------------------------------ the end */
+
+static int add_labels(struct layerblk_attrs *attrs, uint64_t id, const struct volstream_volume *volume, struct layerblk_error *err)
+{
+	char key[LB_KEY_MAX + 1];
+
+	for (size_t i = 0; i < volume->label_count; i++) {
+		const struct volstream_label *label = &volume->labels[i];
+
+		if ((size_t)snprintf(key, sizeof(key), USER_LABEL "%s", label->key) >= sizeof(key))
+			return layerblk_error_set(err, EINVAL, "restore the label", label->key, "its key is too long");
+		layerblk_attrs_set(attrs, id, key, label->value, label->value_len, 0);
+	}
+	return 0;
+}
+
+int restore_target_name(struct restore_target *target, const struct volstream_volume *volume, const char *name,
+			struct layerblk_error *err)
+{
+	struct layerblk_vol_change change = { .flags = LB_VOL_SET_NAME, .name = name, .quota_blocks = volume->quota_blocks };
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+	const struct pool *pool = target->pool;
+	int rc;
+
+	if (!pool)
+		return 0;
+	if (!attrs)
+		return no_memory(err);
+	rc = add_labels(attrs, target->id, volume, err);
+	if (rc)
+		return rc;
+	layerblk_attrs_delete(attrs, target->id, ATTR_IMPORT, 0);
+	work_leave(attrs, target->work.name);
+	if (volume->quota_blocks)
+		change.flags |= LB_VOL_SET_QUOTA;
+	if (volume->flags & VOLSTREAM_FROZEN)
+		rc = layerblk_vol_freeze(pool->lb, pool->uuid, target->id, name, attrs, err);
+	else
+		rc = layerblk_vol_set(pool->lb, pool->uuid, target->id, &change, attrs, err);
+	if (rc)
+		return rc;
+	target->id = 0;
+	work_end(&target->work);
+	return 0;
+}
+
+void restore_target_discard(struct restore_target *target)
+{
+	struct layerblk_error err = { 0 };
+	char text[1600];
+
+	if (!target->pool || !target->id)
+		return;
+	if (target->fd >= 0)
+		close(take_fd(&target->fd));
+	if (import_clean(target->pool, target->work.name, &err) != 0)
+		report_note("the unfinished volume stays until the next command: %s", layerblk_error_format(&err, text, sizeof(text)));
+	work_end(&target->work);
+	target->id = 0;
+}

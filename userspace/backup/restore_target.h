@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The working volume that a backup is restored into: made, written, resized, and in the end named or thrown away. */
+#ifndef BACKUP_RESTORE_TARGET_H
+#define BACKUP_RESTORE_TARGET_H
+
+#include "disk.h"
+#include "volstream.h"
+#include "work.h"
+
+struct restore_target {
+	const struct pool *pool;	/* NULL: nothing is kept, every call succeeds */
+	struct work work;
+	uint64_t id;			/* 0: none */
+	uint64_t size;			/* bytes */
+	bool written;			/* blocks may have been written before: cleared ranges count */
+	int fd;				/* of its disk, -1 */
+};
+
+int restore_target_make(struct restore_target *target, const struct pool *pool, uint64_t size, struct layerblk_error *err);
+int restore_target_resize(struct restore_target *target, uint64_t size, struct layerblk_error *err);
+/* The ranges of one record; data as in struct volstream_item. */
+int restore_target_write(struct restore_target *target, const struct volstream_range *ranges, size_t count, const uint8_t *data,
+			 struct layerblk_error *err);
+/* Everything is on the disk, and the disk is let go of. */
+int restore_target_close(struct restore_target *target, struct layerblk_error *err);
+/* The transaction that makes it the volume `name` as described. */
+int restore_target_name(struct restore_target *target, const struct volstream_volume *volume, const char *name,
+			struct layerblk_error *err);
+/* Throws it away unless it has been named. */
+void restore_target_discard(struct restore_target *target);
+
+/* Ranges onto a file or disk of which `written` is as above: the part of restore_target_write() that needs no pool. */
+int restore_ranges(int fd, bool written, const struct volstream_range *ranges, size_t count, const uint8_t *data,
+		   struct layerblk_error *err);
+
+#endif
