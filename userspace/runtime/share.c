@@ -99,6 +99,22 @@ int share_prepare(const struct pool *pool, struct share *share, struct layerblk_
 	return rc;
 }
 
+void shares_find_again(const struct pool *pool, struct share_list *list)
+{
+	struct lb_vol_info info;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct share *share = &list->shares[i];
+		int rc;
+
+		if (share->kind != SHARE_VOLUME)
+			continue;
+		rc = layerblk_vol_stat(pool->lb, pool->uuid, share->volume, 0, &info, NULL);
+		if (rc == -ENOENT || (!rc && info.flags & LB_VOL_HIDDEN))
+			look_up(pool, share, NULL);
+	}
+}
+
 /* ------------------------------------------------------------------ use */
 
 int share_mount(const struct pool *pool, struct share *share, struct layerblk_error *err)

@@ -61,6 +61,11 @@ int shares_from_json(json_object *array, struct share_list *out, struct layerblk
  * a path of the host, makes a missing directory, as Docker does.
  */
 int share_prepare(const struct pool *pool, struct share *share, struct layerblk_error *err);
+/*
+ * For a record's list: a volume that has been removed since, while another has got its name (a backup was restored in its place), becomes that
+ * one. One that is only gone stays as it is, for share_mount() to tell.
+ */
+void shares_find_again(const struct pool *pool, struct share_list *list);
 /* Holds, activates and mounts it, in a private mount namespace. */
 int share_mount(const struct pool *pool, struct share *share, struct layerblk_error *err);
 /* Lets go of it: in a namespace that is about to end, after namespace_unmount_all(). */

@@ -253,6 +253,10 @@ int container_start(const struct pool *pool, struct container *container, start_
 	snprintf(before, sizeof(before), "%s", container_text(container, "status"));
 	oci_bundle_path(container->id, start.bundle, sizeof(start.bundle));
 	rc = shares_from_json(json_member(container->record, "mounts", json_type_array), &start.shares, err);
+	if (!rc) {
+		shares_find_again(pool, &start.shares);
+		json_object_object_add(container->record, "mounts", shares_json(&start.shares));
+	}
 	if (!rc)
 		rc = enter(&start, err);
 	if (rc)

@@ -69,6 +69,8 @@ static int mount_shares(struct view *view, const struct container *container, st
 {
 	int rc = shares_from_json(json_member(container->record, "mounts", json_type_array), &view->shares, err);
 
+	if (!rc)
+		shares_find_again(view->pool, &view->shares);
 	for (size_t i = 0; !rc && i < view->shares.count; i++) {
 		struct share *share = &view->shares.shares[i];
 
