@@ -14,7 +14,6 @@
 #include "disk.h"
 #include "import.h"
 #include "report.h"
-#include "show.h"
 
 #define NAME_PART	160		/* bytes of the volume's name in that of the snapshot */
 
@@ -37,14 +36,21 @@ static void make_name(const struct backup *backup, int attempt, char *name, size
 static int try_name(struct backup *backup, const char *name, struct layerblk_attrs *attrs, struct layerblk_error *err)
 {
 	const struct pool *pool = backup->pool;
+	struct lb_vol_info taken;
 	int rc = work_begin(pool, name, &backup->work, err);
 
 	if (rc)
 		return rc == -EBUSY ? -EEXIST : rc;
-	work_enter(attrs, name, IMPORT_KIND);
-	rc = layerblk_vol_snapshot(pool->lb, pool->uuid, backup->source.id, name, LB_SNAP_FROZEN, 0, attrs, &backup->record.id, err);
+	/* Looked up under the lock of the name: the attributes are only touched once it is ours, for they may serve for another try. */
+	rc = layerblk_vol_find(pool->lb, pool->uuid, name, 0, &taken, err);
+	rc = rc == -ENOENT ? 0 : rc ? rc : -EEXIST;
+	if (!rc) {
+		work_enter(attrs, name, IMPORT_KIND);
+		rc = layerblk_vol_snapshot(pool->lb, pool->uuid, backup->source.id, name, LB_SNAP_FROZEN, 0, attrs,
+					   &backup->record.id, err);
+		rc = rc == -EEXIST ? -EAGAIN : rc;
+	}
 	if (rc) {
-		work_leave(attrs, name);	/* the list is used again for the next name */
 		work_end(&backup->work);
 		return rc;
 	}
@@ -115,28 +121,32 @@ void backup_abandon(struct backup *backup)
 
 /* ------------------------------------------------------------------ what the stream says of the volume */
 
-struct labels {
+struct taking {
 	struct volstream_volume *volume;
 	const struct backup *backup;
 	struct layerblk_error *err;
 };
 
-static int take_label(void *arg, const char *key, size_t value_len)
+static int take_attr(void *arg, const char *key, size_t value_len)
 {
-	const struct labels *labels = arg;
-	const struct backup *backup = labels->backup;
+	const struct taking *taking = arg;
+	const struct backup *backup = taking->backup;
 	cleanup_free char *value = NULL;
-	int rc = layerblk_attr_get(backup->pool->lb, backup->pool->uuid, backup->source.id, key, &value, &value_len, labels->err);
+	int rc;
+
+	if (!backup_attr_travels(key))
+		return 0;
+	rc = layerblk_attr_get(backup->pool->lb, backup->pool->uuid, backup->source.id, key, &value, &value_len, taking->err);
 
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
-	return volstream_label_add(labels->volume, key + strlen(USER_LABEL), value, value_len, labels->err);
+	return volstream_attr_add(taking->volume, key, value, value_len, taking->err);
 }
 
 static int describe(struct backup *backup, const char *device, const struct lb_vol_info *snapshot, struct volstream_volume *volume,
 		    struct layerblk_error *err)
 {
-	struct labels labels = { volume, backup, err };
+	struct taking taking = { volume, backup, err };
 	cleanup_free char *fs = NULL;
 
 	*volume = (struct volstream_volume){
@@ -150,7 +160,7 @@ static int describe(struct backup *backup, const char *device, const struct lb_v
 	memcpy(volume->base, backup->record.base, VOLSTREAM_ID);
 	if (disk_filesystem(device, &fs, NULL) == 0)
 		snprintf(volume->fs, sizeof(volume->fs), "%s", fs);
-	return layerblk_attr_each(backup->pool->lb, backup->pool->uuid, backup->source.id, USER_LABEL, take_label, &labels, err);
+	return layerblk_attr_each(backup->pool->lb, backup->pool->uuid, backup->source.id, "", take_attr, &taking, err);
 }
 
 /* ------------------------------------------------------------------ its blocks */

@@ -24,6 +24,7 @@ static const struct command_option restore_options[] = {
 	{ .name = "input", .letter = 'i', .value = "FILE", .complete = COMPLETE_FILE,
 	  .help = "Read this backup (default, and \"-\": standard input); repeated: the full one first, then each incremental one" },
 	{ .name = "name", .letter = 'n', .value = "NAME", .help = "Call the restored volume so instead of as it was called" },
+	{ .name = "replace", .help = "If there is a volume of this name, which nobody uses, it goes when the restored one is whole" },
 	{ .name = "check", .help = "Only read the backups and check that they are whole and follow on each other" },
 	OPTION_POOL,
 	{ .name = "quiet", .letter = 'q', .help = "Show no progress" },
@@ -59,7 +60,8 @@ const struct command backup_commands[] = {
 	{ .path = "volume restore", .args = "[VOLUME...]", .max_args = -1, .summary = "Make volumes out of backups",
 	  .details = "Reads a full backup and the incremental ones that follow on it, from files or from standard input, where streams may "
 		     "stand one behind the other. With VOLUME, only those of the backups' volumes. Nothing is visible under its name "
-		     "before all of it has been read and was right; what is damaged, cut short or out of order restores nothing. "
+		     "before all of it has been read and was right; what is damaged, cut short or out of order restores nothing, and "
+		     "replaces nothing. "
 		     "Prints the names.",
 	  .options = restore_options, .run = backup_restore_run },
 	{ .path = "volume backups", .args = "[VOLUME]", .max_args = 1, .summary = "List the snapshots that are kept for backups",

@@ -7,7 +7,8 @@
 
 struct backup_output {
 	const char *path;		/* NULL: standard output */
-	char *temporary;		/* its name until it is whole; NULL: it is written in place */
+	char *temporary;		/* its name on the way to its own; NULL: it is written in place */
+	bool named;			/* it has the temporary name */
 	int fd;
 };
 

@@ -6,8 +6,16 @@
 #include "backup_record.h"
 #include "cleanup.h"
 #include "json.h"
+#include "show.h"
 
 #define ID_DIGITS_MIN	8
+
+bool backup_attr_travels(const char *key)
+{
+	size_t len = strlen(USER_LABEL);
+
+	return (strncmp(key, USER_LABEL, len) == 0 && key[len]) || strcmp(key, ATTR_VOLUME) == 0;
+}
 
 bool backup_is_full(const struct backup_record *record)
 {
@@ -126,7 +134,7 @@ static bool is_meant(const struct backup_record *record, const char *text)
 int backup_record_find(const struct pool *pool, uint64_t volume, const char *text, struct backup_record *out, struct layerblk_error *err)
 {
 	cleanup_free struct backup_record *all = NULL;
-	size_t count;
+	size_t count = 0;
 	int rc = backup_record_list(pool, volume, &all, &count, err);
 
 	if (rc)

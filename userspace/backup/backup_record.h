@@ -24,6 +24,9 @@ struct backup_record {
 	uint64_t data;			/* bytes of the volume's blocks in it */
 };
 
+/* Whether a volume takes this attribute along into its backups and back: its labels, and what `run -v` knows of it. */
+bool backup_attr_travels(const char *key);
+
 bool backup_is_full(const struct backup_record *record);
 
 /* Adds the attribute to the transaction that completes the backup. */

@@ -9,7 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 #include "backup_output.h"
+#include "backup_record.h"
 #include "cleanup.h"
+#include "replaced.h"
 #include "report.h"
 #include "restore.h"
 #include "restore_target.h"
@@ -17,6 +19,7 @@
 struct restoring {			/* one volume */
 	struct restore_target target;
 	struct volstream_volume volume;	/* the state that it has, as it was described */
+	char first_name[LB_NAME_MAX + 1];	/* in its full backup; it may have been renamed after that */
 	bool whole;			/* its VOLUME_END has come */
 };
 
@@ -94,10 +97,12 @@ static int check_name(const struct restore *restore, const struct restoring *sel
 	rc = layerblk_vol_find(restore->pool->lb, restore->pool->uuid, name, 0, &info, err);
 	if (rc == -ENOENT)
 		return 0;
-	if (rc)
+	if (!rc && restore->options->replace)
+		rc = replaced_check(restore->pool, name, err);
+	if (rc || restore->options->replace)
 		return rc;
 	layerblk_error_set(err, EEXIST, "restore the volume", name, "a volume of this name exists");
-	return layerblk_error_hint(err, "Choose another name with --name");
+	return layerblk_error_hint(err, "Choose another name with --name, or have it replaced with --replace");
 }
 
 static struct restoring *state_of(const struct restore *restore, const uint8_t backup[VOLSTREAM_ID])
@@ -126,11 +131,17 @@ static int keep_description(struct restoring *restoring, const struct volstream_
 
 	volstream_volume_clear(&restoring->volume);
 	restoring->volume = *volume;
-	restoring->volume.labels = NULL;
-	restoring->volume.label_count = 0;
-	for (size_t i = 0; !rc && i < volume->label_count; i++)
-		rc = volstream_label_add(&restoring->volume, volume->labels[i].key, volume->labels[i].value, volume->labels[i].value_len,
-					 err);
+	restoring->volume.attrs = NULL;
+	restoring->volume.attr_count = 0;
+	for (size_t i = 0; !rc && i < volume->attr_count; i++) {
+		const struct volstream_attr *attr = &volume->attrs[i];
+
+		if (!backup_attr_travels(attr->key))
+			rc = layerblk_error_set(err, EPROTO, "restore the volume", volume->name,
+						"its backup has an attribute that no volume brings along");
+		else
+			rc = volstream_attr_add(&restoring->volume, attr->key, attr->value, attr->value_len, err);
+	}
 	return rc;
 }
 
@@ -148,6 +159,7 @@ static int begin_full(struct restore *restore, const struct volstream_volume *vo
 	if (!restoring)
 		return layerblk_error_set(err, ENOMEM, "restore the volume", volume->name, "no memory");
 	restore->current = restoring;
+	snprintf(restoring->first_name, sizeof(restoring->first_name), "%s", volume->name);
 	rc = keep_description(restoring, volume, err);
 	return rc ? rc : restore_target_make(&restoring->target, restore->pool, volume->size, err);
 }
@@ -268,7 +280,7 @@ static int check_wanted(const struct restore *restore, struct layerblk_error *er
 		bool found = false;
 
 		for (size_t j = 0; j < restore->count; j++)
-			found |= strcmp(options->only[i], restore->volumes[j]->volume.name) == 0;
+			found |= strcmp(options->only[i], restore->volumes[j]->first_name) == 0;
 		if (!found)
 			return layerblk_error_set(err, ENOENT, "restore the volume", options->only[i], "it is not in the backups");
 	}
@@ -289,7 +301,7 @@ int restore_finish(struct restore *restore, restore_said_fn *said, void *arg, st
 
 		if (!restoring->whole)		/* the reader does not let it come to this */
 			return layerblk_error_set(err, EBADMSG, "restore the volume", name, "its backup is not whole");
-		rc = restore_target_name(&restoring->target, &restoring->volume, name, err);
+		rc = restore_target_name(&restoring->target, &restoring->volume, name, restore->options->replace, err);
 		if (!rc)
 			said(arg, &restoring->volume, name);
 	}

@@ -17,6 +17,7 @@ struct restore_options {
 	const char *name;		/* NULL: the volume's own */
 	char *const *only;		/* names in the streams; none: all */
 	size_t only_count;
+	bool replace;			/* what has the name now, goes */
 	bool quiet;
 };
 

@@ -32,7 +32,7 @@ int backup_restore_run(struct command_call *call)
 {
 	struct restore_options options = {
 		.name = option_value(call, "name"), .only = call->argv, .only_count = (size_t)call->argc,
-		.quiet = option_is_set(call, "quiet"),
+		.replace = option_is_set(call, "replace"), .quiet = option_is_set(call, "quiet"),
 	};
 	bool check = option_is_set(call, "check");
 	struct restore *restore = NULL;

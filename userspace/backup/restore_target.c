@@ -9,9 +9,9 @@
 #include <unistd.h>
 #include "cleanup.h"
 #include "import.h"
+#include "replaced.h"
 #include "report.h"
 #include "restore_target.h"
-#include "show.h"
 
 static int no_memory(struct layerblk_error *err)
 {
@@ -133,43 +133,43 @@ int restore_target_write(struct restore_target *target, const struct volstream_r
 
 /* ------------------------------------------------------------------ the end */
 
-static int add_labels(struct layerblk_attrs *attrs, uint64_t id, const struct volstream_volume *volume, struct layerblk_error *err)
+static void add_attrs(struct layerblk_attrs *attrs, uint64_t id, const struct volstream_volume *volume)
 {
-	char key[LB_KEY_MAX + 1];
+	for (size_t i = 0; i < volume->attr_count; i++) {
+		const struct volstream_attr *attr = &volume->attrs[i];
 
-	for (size_t i = 0; i < volume->label_count; i++) {
-		const struct volstream_label *label = &volume->labels[i];
-
-		if ((size_t)snprintf(key, sizeof(key), USER_LABEL "%s", label->key) >= sizeof(key))
-			return layerblk_error_set(err, EINVAL, "restore the label", label->key, "its key is too long");
-		layerblk_attrs_set(attrs, id, key, label->value, label->value_len, 0);
+		layerblk_attrs_set(attrs, id, attr->key, attr->value, attr->value_len, 0);
 	}
-	return 0;
 }
 
-int restore_target_name(struct restore_target *target, const struct volstream_volume *volume, const char *name,
+int restore_target_name(struct restore_target *target, const struct volstream_volume *volume, const char *name, bool replace,
 			struct layerblk_error *err)
 {
 	struct layerblk_vol_change change = { .flags = LB_VOL_SET_NAME, .name = name, .quota_blocks = volume->quota_blocks };
 	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
 	const struct pool *pool = target->pool;
-	int rc;
+	struct replaced replaced = { 0 };
+	int rc = 0;
 
 	if (!pool)
 		return 0;
 	if (!attrs)
 		return no_memory(err);
-	rc = add_labels(attrs, target->id, volume, err);
-	if (rc)
-		return rc;
+	add_attrs(attrs, target->id, volume);
 	layerblk_attrs_delete(attrs, target->id, ATTR_IMPORT, 0);
 	work_leave(attrs, target->work.name);
 	if (volume->quota_blocks)
 		change.flags |= LB_VOL_SET_QUOTA;
+	if (replace)
+		rc = replaced_begin(&replaced, pool, name, err);
+	if (rc)
+		return rc;
+	replaced_enter(&replaced, attrs);
 	if (volume->flags & VOLSTREAM_FROZEN)
 		rc = layerblk_vol_freeze(pool->lb, pool->uuid, target->id, name, attrs, err);
 	else
 		rc = layerblk_vol_set(pool->lb, pool->uuid, target->id, &change, attrs, err);
+	replaced_end(&replaced, pool, rc);
 	if (rc)
 		return rc;
 	target->id = 0;

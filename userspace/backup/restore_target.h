@@ -23,8 +23,8 @@ int restore_target_write(struct restore_target *target, const struct volstream_r
 			 struct layerblk_error *err);
 /* Everything is on the disk, and the disk is let go of. */
 int restore_target_close(struct restore_target *target, struct layerblk_error *err);
-/* The transaction that makes it the volume `name` as described. */
-int restore_target_name(struct restore_target *target, const struct volstream_volume *volume, const char *name,
+/* The transaction that makes it the volume `name` as described; with `replace`, instead of the one that has this name. */
+int restore_target_name(struct restore_target *target, const struct volstream_volume *volume, const char *name, bool replace,
 			struct layerblk_error *err);
 /* Throws it away unless it has been named. */
 void restore_target_discard(struct restore_target *target);

@@ -133,18 +133,18 @@ void volstream_range_unpack(const uint8_t wire[VOLSTREAM_RANGE], struct volstrea
 /* ------------------------------------------------------------------ a volume's description */
 
 /*
- * size, quota, id, time (8 bytes each), pool, backup, base, fs (16 each), flags (4), length of the name (2), labels (2); the name; for each
- * label the lengths of key (2) and value (4), key and value.
+ * size, quota, id, time (8 bytes each), pool, backup, base, fs (16 each), flags (4), length of the name (2), attributes (2); the name; for
+ * each attribute the lengths of key (2) and value (4), key and value.
  */
 #define FIXED	(4 * 8 + 4 * 16 + 8)
 
 void volstream_volume_clear(struct volstream_volume *volume)
 {
-	for (size_t i = 0; i < volume->label_count; i++) {
-		free(volume->labels[i].key);
-		free(volume->labels[i].value);
+	for (size_t i = 0; i < volume->attr_count; i++) {
+		free(volume->attrs[i].key);
+		free(volume->attrs[i].value);
 	}
-	free(volume->labels);
+	free(volume->attrs);
 	memset(volume, 0, sizeof(*volume));
 }
 
@@ -166,27 +166,27 @@ static char *copy_of(const void *data, size_t size)
 	return copy;
 }
 
-static int add_label(struct volstream_volume *volume, const void *key, size_t key_len, const void *value, size_t value_len)
+static int add_attr(struct volstream_volume *volume, const void *key, size_t key_len, const void *value, size_t value_len)
 {
-	struct volstream_label *more = reallocarray(volume->labels, volume->label_count + 1, sizeof(*more)), *label;
+	struct volstream_attr *more = reallocarray(volume->attrs, volume->attr_count + 1, sizeof(*more)), *attr;
 
 	if (!more)
 		return -ENOMEM;
-	volume->labels = more;
-	label = &more[volume->label_count];
-	*label = (struct volstream_label){ .key = copy_of(key, key_len), .value = copy_of(value, value_len),
+	volume->attrs = more;
+	attr = &more[volume->attr_count];
+	*attr = (struct volstream_attr){ .key = copy_of(key, key_len), .value = copy_of(value, value_len),
 					   .value_len = (uint32_t)value_len };
-	volume->label_count++;
-	return label->key && label->value ? 0 : -ENOMEM;
+	volume->attr_count++;
+	return attr->key && attr->value ? 0 : -ENOMEM;
 }
 
-int volstream_label_add(struct volstream_volume *volume, const char *key, const char *value, size_t value_len,
+int volstream_attr_add(struct volstream_volume *volume, const char *key, const char *value, size_t value_len,
 			struct layerblk_error *err)
 {
-	if (volume->label_count == VOLSTREAM_LABELS_MAX)
-		return layerblk_error_set(err, E2BIG, "back up the volume", volume->name, "it has more than %d labels",
-					  VOLSTREAM_LABELS_MAX);
-	if (add_label(volume, key, strlen(key), value, value_len) != 0)
+	if (volume->attr_count == VOLSTREAM_ATTRS_MAX)
+		return layerblk_error_set(err, E2BIG, "back up the volume", volume->name, "it has more than %d attributes",
+					  VOLSTREAM_ATTRS_MAX);
+	if (add_attr(volume, key, strlen(key), value, value_len) != 0)
 		return layerblk_error_set(err, ENOMEM, "back up the volume", volume->name, "no memory");
 	return 0;
 }
@@ -195,8 +195,8 @@ static size_t packed_size(const struct volstream_volume *volume)
 {
 	size_t size = FIXED + strlen(volume->name);
 
-	for (size_t i = 0; i < volume->label_count; i++)
-		size += 6 + strlen(volume->labels[i].key) + volume->labels[i].value_len;
+	for (size_t i = 0; i < volume->attr_count; i++)
+		size += 6 + strlen(volume->attrs[i].key) + volume->attrs[i].value_len;
 	return size;
 }
 
@@ -208,7 +208,7 @@ int volstream_volume_pack(const struct volstream_volume *volume, uint8_t **wire,
 
 	*size = packed_size(volume);
 	if (*size > VOLSTREAM_TEXT_MAX)
-		return layerblk_error_set(err, E2BIG, "back up the volume", volume->name, "its labels are longer than %u bytes together",
+		return layerblk_error_set(err, E2BIG, "back up the volume", volume->name, "its attributes are longer than %u bytes together",
 					  VOLSTREAM_TEXT_MAX);
 	*wire = malloc(*size);
 	if (!*wire)
@@ -219,19 +219,19 @@ int volstream_volume_pack(const struct volstream_volume *volume, uint8_t **wire,
 	at = put_bytes(at, volume->backup, sizeof(volume->backup));
 	at = put_bytes(at, volume->base, sizeof(volume->base));
 	at = put_bytes(at, fs, sizeof(fs));
-	at = put16(put16(put32(at, volume->flags), (uint16_t)name_len), (uint16_t)volume->label_count);
+	at = put16(put16(put32(at, volume->flags), (uint16_t)name_len), (uint16_t)volume->attr_count);
 	at = put_bytes(at, volume->name, name_len);
-	for (size_t i = 0; i < volume->label_count; i++) {
-		const struct volstream_label *label = &volume->labels[i];
-		size_t key_len = strlen(label->key);
+	for (size_t i = 0; i < volume->attr_count; i++) {
+		const struct volstream_attr *attr = &volume->attrs[i];
+		size_t key_len = strlen(attr->key);
 
-		at = put32(put16(at, (uint16_t)key_len), label->value_len);
-		at = put_bytes(put_bytes(at, label->key, key_len), label->value, label->value_len);
+		at = put32(put16(at, (uint16_t)key_len), attr->value_len);
+		at = put_bytes(put_bytes(at, attr->key, key_len), attr->value, attr->value_len);
 	}
 	return 0;
 }
 
-static int unpack_labels(const uint8_t *at, const uint8_t *end, size_t count, struct volstream_volume *volume)
+static int unpack_attrs(const uint8_t *at, const uint8_t *end, size_t count, struct volstream_volume *volume)
 {
 	for (size_t i = 0; i < count; i++) {
 		size_t key_len, value_len;
@@ -244,7 +244,7 @@ static int unpack_labels(const uint8_t *at, const uint8_t *end, size_t count, st
 		if (!key_len || key_len > LB_KEY_MAX || value_len > LB_VALUE_MAX || (size_t)(end - at) < key_len + value_len ||
 		    memchr(at, 0, key_len))
 			return -EPROTO;
-		if (add_label(volume, at, key_len, at + key_len, value_len) != 0)
+		if (add_attr(volume, at, key_len, at + key_len, value_len) != 0)
 			return -ENOMEM;
 		at += key_len + value_len;
 	}
@@ -268,7 +268,7 @@ static const char *wrong_with(const struct volstream_volume *volume)
 
 int volstream_volume_unpack(const uint8_t *wire, size_t size, struct volstream_volume *volume, const char **why)
 {
-	size_t name_len, labels;
+	size_t name_len, attrs;
 	int rc;
 
 	memset(volume, 0, sizeof(*volume));
@@ -285,11 +285,11 @@ int volstream_volume_unpack(const uint8_t *wire, size_t size, struct volstream_v
 	memcpy(volume->fs, wire + 80, VOLSTREAM_FS);
 	volume->flags = get32(wire + 96);
 	name_len = get16(wire + 100);
-	labels = get16(wire + 102);
-	if (name_len > LB_NAME_MAX || name_len > size - FIXED || labels > VOLSTREAM_LABELS_MAX || memchr(wire + FIXED, 0, name_len))
+	attrs = get16(wire + 102);
+	if (name_len > LB_NAME_MAX || name_len > size - FIXED || attrs > VOLSTREAM_ATTRS_MAX || memchr(wire + FIXED, 0, name_len))
 		return -EPROTO;
 	memcpy(volume->name, wire + FIXED, name_len);
-	rc = unpack_labels(wire + FIXED + name_len, wire + size, labels, volume);
+	rc = unpack_attrs(wire + FIXED + name_len, wire + size, attrs, volume);
 	if (!rc && wrong_with(volume)) {
 		*why = wrong_with(volume);
 		rc = -EPROTO;

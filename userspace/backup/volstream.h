@@ -23,7 +23,7 @@
 #define VOLSTREAM_HEAD		32		/* bytes of a record's head */
 #define VOLSTREAM_BLOCKS_MAX	256		/* blocks with data in one record */
 #define VOLSTREAM_RANGES_MAX	512		/* ranges in one record */
-#define VOLSTREAM_LABELS_MAX	200
+#define VOLSTREAM_ATTRS_MAX	200
 #define VOLSTREAM_TEXT_MAX	(1U << 20)	/* bytes of a VOLUME record */
 #define VOLSTREAM_DIGEST	32
 #define VOLSTREAM_ID		16		/* what a backup is known by: random bytes */
@@ -70,8 +70,8 @@ void volstream_range_unpack(const uint8_t wire[VOLSTREAM_RANGE], struct volstrea
 
 /* ------------------------------------------------------------------ what is said of the stream and of a volume */
 
-struct volstream_label {
-	char *key;				/* without USER_LABEL; zero terminated, as the value is */
+struct volstream_attr {
+	char *key;				/* "label.owner"; zero terminated, as the value is */
 	char *value;
 	uint32_t value_len;
 };
@@ -89,14 +89,14 @@ struct volstream_volume {
 	uint64_t size;				/* bytes */
 	uint64_t quota_blocks;
 	uint32_t flags;				/* VOLSTREAM_FROZEN */
-	struct volstream_label *labels;
-	size_t label_count;
+	struct volstream_attr *attrs;
+	size_t attr_count;
 };
 
 void volstream_volume_clear(struct volstream_volume *volume);
 bool volstream_is_full(const struct volstream_volume *volume);
-/* Adds a label. -E2BIG when there are too many. */
-int volstream_label_add(struct volstream_volume *volume, const char *key, const char *value, size_t value_len,
+/* Adds an attribute. -E2BIG when there are too many. */
+int volstream_attr_add(struct volstream_volume *volume, const char *key, const char *value, size_t value_len,
 			struct layerblk_error *err);
 
 /* The payload of a VOLUME record: malloc()ed. */

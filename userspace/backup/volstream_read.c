@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -128,13 +129,18 @@ static uint64_t number(const uint8_t *at)
 static int take_start(struct volstream_reader *reader, struct layerblk_error *err)
 {
 	uint32_t version, flags;
+	char why[96];
 
 	memcpy(&version, reader->text, sizeof(version));
 	memcpy(&flags, reader->text + 4, sizeof(flags));
-	if (le32toh(version) != VOLSTREAM_VERSION || flags) {
-		wrong(reader, EOPNOTSUPP, "it has a later version of the format", err);
-		return layerblk_error_hint(err, "Use a newer layerctl");
+	if (le32toh(version) != VOLSTREAM_VERSION) {
+		snprintf(why, sizeof(why), "it has version %" PRIu32 " of the format, and this layerctl reads version %d", le32toh(version),
+			 VOLSTREAM_VERSION);
+		wrong(reader, EOPNOTSUPP, why, err);
+		return layerblk_error_hint(err, "Use the layerctl of another release");
 	}
+	if (flags)
+		return wrong(reader, EOPNOTSUPP, "it uses features that this layerctl does not know", err);
 	reader->in_stream = true;
 	return 0;
 }
@@ -320,8 +326,8 @@ static int take_record(struct volstream_reader *reader, const struct volstream_h
 int volstream_next(struct volstream_reader *reader, struct volstream_item *item, struct layerblk_error *err)
 {
 	uint8_t wire[VOLSTREAM_HEAD];
-	struct volstream_head head;
-	size_t text, stored;
+	struct volstream_head head = { 0 };
+	size_t text = 0, stored = 0;
 	int rc;
 
 	do {

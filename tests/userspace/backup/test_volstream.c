@@ -68,8 +68,8 @@ static void describe(struct volstream_volume *volume, const char *name, uint8_t 
 	memset(volume->pool, 0x11, sizeof(volume->pool));
 	memset(volume->backup, backup, sizeof(volume->backup));
 	memset(volume->base, base, sizeof(volume->base));
-	assert_int_equal(volstream_label_add(volume, "owner", "me", 2, &error), 0);
-	assert_int_equal(volstream_label_add(volume, "binary", "a\0b", 3, &error), 0);
+	assert_int_equal(volstream_attr_add(volume, "label.owner", "me", 2, &error), 0);
+	assert_int_equal(volstream_attr_add(volume, "label.binary", "a\0b", 3, &error), 0);
 }
 
 /* Blocks 0-299, of which 100 is zero, 310, 320..., and 400-599 cleared; the image is what that comes to. */
@@ -182,11 +182,11 @@ static void description_comes_back(void **state)
 	assert_int_equal(item.volume->id, 7);
 	assert_int_equal(item.volume->time_s, 1700000000);
 	assert_true(volstream_is_full(item.volume));
-	assert_int_equal(item.volume->label_count, 2);
-	assert_string_equal(item.volume->labels[0].key, "owner");
-	assert_string_equal(item.volume->labels[0].value, "me");
-	assert_int_equal(item.volume->labels[1].value_len, 3);
-	assert_memory_equal(item.volume->labels[1].value, "a\0b", 3);
+	assert_int_equal(item.volume->attr_count, 2);
+	assert_string_equal(item.volume->attrs[0].key, "label.owner");
+	assert_string_equal(item.volume->attrs[0].value, "me");
+	assert_int_equal(item.volume->attrs[1].value_len, 3);
+	assert_memory_equal(item.volume->attrs[1].value, "a\0b", 3);
 	while (volstream_next(reader, &item, &error) == 1 && item.type == VOLSTREAM_BLOCKS)
 		;
 	assert_int_equal(item.type, VOLSTREAM_VOLUME_END);
@@ -456,9 +456,9 @@ static void slash_name(uint8_t *wire, size_t *size) { (void)size; wire[NAME_AT +
 static void zero_name(uint8_t *wire, size_t *size) { (void)size; wire[NAME_AT + 1] = 0; }
 static void escape_name(uint8_t *wire, size_t *size) { (void)size; wire[NAME_AT] = 033; }
 static void long_name(uint8_t *wire, size_t *size) { (void)size; memset(wire + 100, 0xff, 2); }
-static void many_labels(uint8_t *wire, size_t *size) { (void)size; memset(wire + 102, 0xff, 2); }
-static void more_labels(uint8_t *wire, size_t *size) { (void)size; wire[102]++; }
-static void less_labels(uint8_t *wire, size_t *size) { (void)size; wire[102]--; }
+static void many_attrs(uint8_t *wire, size_t *size) { (void)size; memset(wire + 102, 0xff, 2); }
+static void more_attrs(uint8_t *wire, size_t *size) { (void)size; wire[102]++; }
+static void less_attrs(uint8_t *wire, size_t *size) { (void)size; wire[102]--; }
 static void long_key(uint8_t *wire, size_t *size) { (void)size; memset(wire + NAME_AT + 3, 0xff, 2); }
 static void long_value(uint8_t *wire, size_t *size) { (void)size; memset(wire + NAME_AT + 5, 0xff, 4); }
 static void cut(uint8_t *wire, size_t *size) { (void)wire; (*size)--; }
@@ -466,8 +466,8 @@ static void cut(uint8_t *wire, size_t *size) { (void)wire; (*size)--; }
 static void hostile_descriptions_are_refused(void **state)
 {
 	static void (*const changes[])(uint8_t *wire, size_t *size) = {
-		no_size, odd_size, huge_size, no_identity, own_base, odd_flag, slash_name, zero_name, escape_name, long_name, many_labels,
-		more_labels, less_labels, long_key, long_value, cut,
+		no_size, odd_size, huge_size, no_identity, own_base, odd_flag, slash_name, zero_name, escape_name, long_name, many_attrs,
+		more_attrs, less_attrs, long_key, long_value, cut,
 	};
 	struct forge forge = { 0 };
 
