@@ -11,6 +11,7 @@
 #include "backup_output.h"
 #include "backup_record.h"
 #include "cleanup.h"
+#include "json.h"
 #include "replaced.h"
 #include "report.h"
 #include "restore.h"
@@ -124,6 +125,18 @@ static struct restoring *add_volume(struct restore *restore)
 	return more[restore->count] ? more[restore->count++] : NULL;
 }
 
+/* ATTR_VOLUME can name a device or server to be mounted instead of the volume's own disk. No stream may make a container mount one. */
+static bool may_come(const struct volstream_attr *attr)
+{
+	cleanup_json json_object *json = NULL;
+
+	if (!backup_attr_travels(attr->key))
+		return false;
+	return strcmp(attr->key, ATTR_VOLUME) != 0 ||
+	       (json_parse(attr->value, attr->value_len, json_type_object, ATTR_VOLUME, &json, NULL) == 0 &&
+		!json_object_object_get_ex(json, "options", NULL));
+}
+
 /* The description is the reader's: this is a copy for as long as the volume is being made. */
 static int keep_description(struct restoring *restoring, const struct volstream_volume *volume, struct layerblk_error *err)
 {
@@ -136,9 +149,9 @@ static int keep_description(struct restoring *restoring, const struct volstream_
 	for (size_t i = 0; !rc && i < volume->attr_count; i++) {
 		const struct volstream_attr *attr = &volume->attrs[i];
 
-		if (!backup_attr_travels(attr->key))
+		if (!may_come(attr))
 			rc = layerblk_error_set(err, EPROTO, "restore the volume", volume->name,
-						"its backup has an attribute that no volume brings along");
+						"its backup has an attribute that no backup brings along");
 		else
 			rc = volstream_attr_add(&restoring->volume, attr->key, attr->value, attr->value_len, err);
 	}

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "test.h"
+#include "restore.h"
 #include "restore_target.h"
 #include "volstream_read.h"
 #include "volstream_write.h"
@@ -477,6 +478,49 @@ static void hostile_descriptions_are_refused(void **state)
 	free(forge.bytes.data);
 }
 
+/* What a restore, which only checks, gives for a stream of a volume that has this attribute as well. */
+static int restore_with(const char *key, const char *value)
+{
+	struct restore_options options = { .quiet = true };
+	struct bytes stream = { 0 };
+	struct sink sink = { keep, &stream };
+	struct volstream_writer *writer;
+	struct volstream_volume volume;
+	struct restore *restore;
+	char path[32];
+	int fd = memfd_create("stream", MFD_CLOEXEC), rc;
+
+	describe(&volume, "a", 1, 0);
+	assert_int_equal(volstream_attr_add(&volume, key, value, strlen(value), &error), 0);
+	assert_int_equal(volstream_writer_new(&sink, VOLSTREAM_RAW, 1, &writer, &error), 0);
+	assert_int_equal(volstream_volume_begin(writer, &volume, &error), 0);
+	assert_int_equal(volstream_volume_end(writer, NULL, &error), 0);
+	assert_int_equal(volstream_finish(writer, &error), 0);
+	volstream_writer_free(writer);
+	volstream_volume_clear(&volume);
+	assert_int_equal(write(fd, stream.data, stream.size), stream.size);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	assert_int_equal(restore_new(NULL, &options, &restore, &error), 0);
+	rc = restore_read(restore, path, &error);
+	restore_free(restore);
+	close(fd);
+	free(stream.data);
+	return rc;
+}
+
+static void only_a_volumes_own_attributes_come_back(void **state)
+{
+	(void)state;
+	assert_int_equal(restore_with("label.a", "b"), 0);
+	assert_int_equal(restore_with("layerblk.volume", "{\"version\":1,\"fs\":\"ext4\"}"), 0);
+	/* It would make a container mount a device of the host. */
+	assert_int_equal(restore_with("layerblk.volume", "{\"version\":1,\"options\":{\"device\":\"/dev/sda\"}}"), -EPROTO);
+	assert_int_equal(restore_with("layerblk.volume", "none"), -EPROTO);
+	assert_int_equal(restore_with("layerblk.container", "{}"), -EPROTO);
+	assert_int_equal(restore_with("layerblk.import", "x"), -EPROTO);
+	assert_int_equal(restore_with("label.", "x"), -EPROTO);
+}
+
 static void a_full_disk_is_told(void **state)
 {
 	uint8_t block[LB_BLOCK_SIZE];
@@ -527,6 +571,7 @@ int main(void)
 		cmocka_unit_test(hostile_ranges_are_refused),
 		cmocka_unit_test(hostile_records_are_refused),
 		cmocka_unit_test(hostile_descriptions_are_refused),
+		cmocka_unit_test(only_a_volumes_own_attributes_come_back),
 		cmocka_unit_test(a_full_disk_is_told),
 		cmocka_unit_test(identities_are_read_and_written),
 	};
