@@ -86,6 +86,20 @@ static const struct command_option root_options[] = {
 #define OPTION_CREDS	{ .name = "creds", .value = "USER:PASSWORD", .help = "Credentials for the registry (default: what login has kept)" }
 #define OPTION_AUTHFILE	{ .name = "authfile", .value = "FILE", .help = "The file with credentials (default: skopeo's)", .complete = COMPLETE_FILE }
 
+static const struct command_option build_options[] = {
+	{ .name = "tag", .letter = 't', .value = "NAME[:TAG]", .help = "Name the image so (may be repeated)" },
+	{ .name = "file", .letter = 'f', .value = "FILE", .help = "The Dockerfile (default: CONTEXT/Dockerfile; \"-\": standard input)",
+	  .complete = COMPLETE_FILE },
+	{ .name = "build-arg", .value = "NAME=VALUE", .help = "Set an ARG of the Dockerfile (may be repeated)" },
+	{ .name = "target", .value = "STAGE", .help = "Build this stage (default: the last one)" },
+	{ .name = "no-cache", .help = "Make all layers anew" },
+	OPTION_FS,
+	OPTION_SIZE,
+	OPTION_POOL,
+	{ .name = "quiet", .letter = 'q', .help = "Print only the image's id" },
+	{ 0 },
+};
+
 static const struct command_option commit_options[] = {
 	{ .name = "author", .letter = 'a', .value = "TEXT", .help = "The author in the image's history" },
 	{ .name = "change", .letter = 'c', .value = "INSTRUCTION",
@@ -247,6 +261,12 @@ const struct command image_commands[] = {
 		     "Example:\n"
 		     "  mmdebstrap stable - | layerctl import -c 'CMD [\"/bin/bash\"]' - debian:mine",
 	  .options = root_options, .complete = COMPLETE_FILE, .run = image_import_root_run },
+	{ .path = "build", .args = "CONTEXT", .min_args = 1, .max_args = 1, .summary = "Build an image from a Dockerfile",
+	  .details = "CONTEXT is the directory that COPY and ADD take files from, but for what its .dockerignore names. Each instruction that changes "
+		     "files is a layer, made as a snapshot and frozen, with no tar in between. One that was made before from the same things is taken "
+		     "from the cache, also by another Dockerfile.\n\n"
+		     "RUN is not carried out yet.",
+	  .options = build_options, .complete = COMPLETE_DIRECTORY, .run = image_build_run },
 	ROW_LOAD("load"),
 	ROW_SAVE("save"),
 	ROW_TAG("tag"),

@@ -25,6 +25,7 @@ int image_pool_open(struct command_call *call, struct image_pool *out);
 /* SIGINT, SIGTERM and SIGHUP call `interrupt`, which makes what is under way end as after a failure. */
 void image_catch_signals(void (*interrupt)(void));
 
+int image_build_run(struct command_call *call);	/* userspace/build */
 int image_commit_run(struct command_call *call);
 int image_import_root_run(struct command_call *call);
 int image_pull_run(struct command_call *call);

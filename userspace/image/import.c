@@ -11,14 +11,12 @@
 #include <unistd.h>
 #include "apply.h"
 #include "cleanup.h"
-#include "disk.h"
 #include "filesystem.h"
 #include "import.h"
 #include "layer_recipe.h"
 #include "report.h"
-#include "work.h"
+#include "working.h"
 
-#define IMPORT_DIR	RUN_DIR "/import"
 #define TRIES		3		/* when layers vanish under our hands */
 
 struct import {
@@ -30,14 +28,9 @@ struct import {
 	struct progress progress;
 };
 
-struct working {			/* the volume that a layer is being made on */
-	struct work work;
-	uint64_t id;
-	bool active;
-	bool mounted;
-	char directory[sizeof(IMPORT_DIR) + 1 + WORK_NAME_MAX];
-	char device[DISK_PATH];
-	struct recipe *recipe;		/* of the layer's tar */
+struct filling {			/* a layer that is being made */
+	struct working working;
+	struct recipe *recipe;		/* of its tar */
 	struct recipe_place place;	/* where that is, in the end */
 };
 
@@ -48,108 +41,9 @@ void import_interrupt(void)
 	interrupted = 1;
 }
 
-/* ------------------------------------------------------------------ working volumes */
-
-/* Whatever is left of it; harmless when it is gone already. */
-static int working_remove(const struct pool *pool, const char *name, struct layerblk_error *err)
-{
-	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
-	cleanup_free char *mark = NULL;
-	struct lb_vol_info info;
-	int rc;
-
-	if (!attrs)
-		return layerblk_error_set(err, ENOMEM, "remove the volume", name, "no memory");
-	work_leave(attrs, name);
-	rc = layerblk_vol_find(pool->lb, pool->uuid, name, 0, &info, err);
-	if (rc == -ENOENT)
-		return layerblk_attrs_commit(pool->lb, pool->uuid, attrs, err);
-	if (rc)
-		return rc;
-	rc = layerblk_attr_get(pool->lb, pool->uuid, info.id, ATTR_IMPORT, &mark, NULL, err);
-	if (rc == -ENOENT)		/* somebody else's by now */
-		return layerblk_attrs_commit(pool->lb, pool->uuid, attrs, err);
-	if (!rc)
-		rc = disk_deactivate(pool->lb, pool->uuid, info.id, err);
-	if (!rc)
-		rc = layerblk_vol_rm(pool->lb, pool->uuid, info.id, 0, attrs, err);
-	return rc;
-}
-
 int import_clean(const struct pool *pool, const char *name, struct layerblk_error *err)
 {
-	char directory[sizeof(IMPORT_DIR) + 1 + WORK_NAME_MAX];
-
-	snprintf(directory, sizeof(directory), "%s/%.*s", IMPORT_DIR, WORK_NAME_MAX, name);
-	rmdir(directory);
-	return working_remove(pool, name, err);
-}
-
-static int unmount(struct working *working, bool lazy, struct layerblk_error *err)
-{
-	int rc;
-
-	if (!working->mounted)
-		return 0;
-	rc = disk_umount(working->directory, lazy, err);
-	if (!rc)
-		working->mounted = false;
-	return rc;
-}
-
-/* After a failure: the error that is to be reported is another one, so that ours is only noted. */
-static void discard(struct import *import, struct working *working)
-{
-	struct layerblk_error err = { 0 };
-	char text[1600];
-	int rc;
-
-	rc = unmount(working, true, &err);
-	if (*working->directory)
-		rmdir(working->directory);
-	if (!rc)
-		rc = working_remove(import->pool, working->work.name, &err);
-	if (rc)
-		report_note("the unfinished layer stays until the next command: %s",
-			    layerblk_error_format(&err, text, sizeof(text)));
-	work_end(&working->work);
-}
-
-static int create_volume(struct import *import, size_t at, struct working *working, struct layerblk_error *err)
-{
-	const struct pool *pool = import->pool;
-	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
-	int rc;
-
-	if (!attrs)
-		return layerblk_error_set(err, ENOMEM, "import the layer", "", "no memory");
-	work_enter(attrs, working->work.name, IMPORT_KIND);
-	layerblk_attrs_set_string(attrs, LB_ATTR_NEW_VOLUME, ATTR_IMPORT, import->image->layers[at].chain, 0);
-	if (at == 0)
-		return layerblk_vol_create(pool->lb, pool->uuid, working->work.name, import->options->size, 0, attrs,
-					   &working->id, err);
-	rc = layerblk_vol_snapshot(pool->lb, pool->uuid, import->volumes[at - 1], working->work.name, 0, 0, attrs,
-				   &working->id, err);
-	return rc == -ENOENT ? -ESTALE : rc;
-}
-
-static int mount_volume(struct import *import, size_t at, struct working *working, struct layerblk_error *err)
-{
-	const struct import_options *options = import->options;
-	int rc;
-
-	rc = disk_activate(import->pool->lb, import->pool->uuid, working->id, 0, working->device, err);
-	if (!rc && at == 0)
-		rc = filesystem_make(options->fs, working->device, filesystem_size(options->fs, options->size), err);
-	if (rc)
-		return rc;
-	snprintf(working->directory, sizeof(working->directory), "%s/%s", IMPORT_DIR, working->work.name);
-	rc = directory_make(working->directory, err);
-	if (!rc)
-		rc = disk_mount(working->device, working->directory, options->fs, filesystem_import_options(options->fs),
-				false, err);
-	working->mounted = !rc;
-	return rc;
+	return working_clean(pool, name, err);
 }
 
 /* ------------------------------------------------------------------ one layer */
@@ -163,16 +57,16 @@ static int show_progress(void *arg, uint64_t done)
 }
 
 /* The recipe of a tar whose files are not all there in the end: all of the tar, read once more. */
-static int record_whole(struct import *import, size_t at, struct working *working, struct layerblk_error *err)
+static int record_whole(struct import *import, size_t at, struct filling *filling, struct layerblk_error *err)
 {
 	struct stream *stream = NULL;
 	int rc;
 
-	recipe_free(working->recipe);
-	working->recipe = NULL;
-	rc = recipe_new(&working->recipe, err);
+	recipe_free(filling->recipe);
+	filling->recipe = NULL;
+	rc = recipe_new(&filling->recipe, err);
 	if (!rc)
-		rc = stream_open_recorded(import->source, &import->image->layers[at], working->recipe, show_progress, import, &stream,
+		rc = stream_open_recorded(import->source, &import->image->layers[at], filling->recipe, show_progress, import, &stream,
 					  err);
 	if (!rc)
 		rc = stream_finish(stream, err);
@@ -180,18 +74,20 @@ static int record_whole(struct import *import, size_t at, struct working *workin
 	return rc;
 }
 
-static int store_recipe(struct import *import, struct working *working, struct layerblk_error *err)
+static int store_recipe(struct import *import, struct filling *filling, struct layerblk_error *err)
 {
+	const struct working *working = &filling->working;
 	uint64_t size;
-	int fd, rc = recipe_finish(working->recipe, &fd, &size, err);
+	int fd, rc = recipe_finish(filling->recipe, &fd, &size, err);
 
-	return rc ? rc : layer_recipe_store(import->pool, working->id, working->device, fd, size, &working->place, err);
+	return rc ? rc : layer_recipe_store(import->pool, working->id, working->device, fd, size, &filling->place, err);
 }
 
 /* Unpacks the layer into the mounted volume and leaves it unmounted, written back. */
-static int fill(struct import *import, size_t at, struct working *working, struct stream *stream,
+static int fill(struct import *import, size_t at, struct filling *filling, struct stream *stream,
 		struct layerblk_error *err)
 {
+	struct working *working = &filling->working;
 	cleanup_fd int root = open(working->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct apply_result result;
 	int rc;
@@ -204,20 +100,16 @@ static int fill(struct import *import, size_t at, struct working *working, struc
 	if (!rc)
 		rc = stream_finish(stream, err);
 	if (!rc && result.lost)
-		rc = record_whole(import, at, working, err);
-	if (!rc && syncfs(root) != 0)
-		rc = layerblk_error_set(err, errno, "write the layer to", working->device, "%s", strerror(errno));
+		rc = record_whole(import, at, filling, err);
 	close(take_fd(&root));
 	if (!rc)
-		rc = unmount(working, false, err);
+		rc = working_unmount(working, err);
 	if (!rc)
-		rc = store_recipe(import, working, err);
-	if (!rc)
-		rc = disk_deactivate(import->pool->lb, import->pool->uuid, working->id, err);
-	return rc;
+		rc = store_recipe(import, filling, err);
+	return rc ? rc : working_deactivate(working, err);
 }
 
-static char *layer_json(const struct import *import, size_t at, const struct working *working, const struct stream *stream)
+static char *layer_json(const struct import *import, size_t at, const struct filling *filling, const struct stream *stream)
 {
 	const struct bundle_layer *layer = &import->image->layers[at];
 	cleanup_json json_object *json = json_object_new_object();
@@ -233,7 +125,7 @@ static char *layer_json(const struct import *import, size_t at, const struct wor
 	json_object_object_add(json, "size", json_object_new_int64((int64_t)stream_blob_bytes(stream)));
 	json_object_object_add(json, "tar_size", json_object_new_int64((int64_t)stream_tar_bytes(stream)));
 	json_object_object_add(json, "fs", json_object_new_string(import->options->fs));
-	json_object_object_add(json, "recipe", layer_recipe_json(&working->place));
+	json_object_object_add(json, "recipe", layer_recipe_json(&filling->place));
 	return strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 }
 
@@ -272,13 +164,14 @@ static int add_record(struct import *import, struct layerblk_attrs *attrs, struc
 }
 
 /* The transaction that makes the working volume the layer. The pool is locked. */
-static int commit_layer(struct import *import, size_t at, struct working *working, const struct stream *stream,
+static int commit_layer(struct import *import, size_t at, const struct filling *filling, const struct stream *stream,
 			struct layerblk_error *err)
 {
+	const struct working *working = &filling->working;
 	const struct pool *pool = import->pool;
 	const struct bundle_layer *layer = &import->image->layers[at];
 	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
-	cleanup_free char *json = layer_json(import, at, working, stream);
+	cleanup_free char *json = layer_json(import, at, filling, stream);
 	char key[KEY_TEXT], name[LB_NAME_MAX + 1], id[24];
 	int rc = 0;
 
@@ -307,7 +200,7 @@ static int commit_layer(struct import *import, size_t at, struct working *workin
 }
 
 /* *shared: somebody else finished the same layer first; the working volume is to be thrown away. */
-static int finish_layer(struct import *import, size_t at, struct working *working, const struct stream *stream,
+static int finish_layer(struct import *import, size_t at, const struct filling *filling, const struct stream *stream,
 			bool *shared, struct layerblk_error *err)
 {
 	cleanup_fd int lock = -1;
@@ -323,38 +216,38 @@ static int finish_layer(struct import *import, size_t at, struct working *workin
 		*shared = true;
 		return 0;
 	}
-	return commit_layer(import, at, working, stream, err);
+	return commit_layer(import, at, filling, stream, err);
 }
 
-static int make_layer(struct import *import, size_t at, struct working *working, struct layerblk_error *err)
+static int make_layer(struct import *import, size_t at, struct filling *filling, struct layerblk_error *err)
 {
+	const struct import_options *options = import->options;
 	const struct bundle_image *image = import->image;
 	const struct bundle_layer *layer = &image->layers[at];
+	struct working *working = &filling->working;
 	struct stream *stream = NULL;
 	bool shared = false;
 	int rc;
 
-	rc = recipe_new(&working->recipe, err);
+	rc = recipe_new(&filling->recipe, err);
 	if (!rc)
-		rc = stream_open_recorded(import->source, layer, working->recipe, show_progress, import, &stream, err);
+		rc = stream_open_recorded(import->source, layer, filling->recipe, show_progress, import, &stream, err);
 	if (!rc) {
-		progress_begin(&import->progress, stream_blob_size(stream), import->options->quiet, "Layer %zu/%zu %.12s",
+		progress_begin(&import->progress, stream_blob_size(stream), options->quiet, "Layer %zu/%zu %.12s",
 			       at + 1, image->layer_count, digest_hex(layer->diff_id));
-		rc = mount_volume(import, at, working, err);
+		rc = working_mount(working, options->fs, at == 0, options->size, filesystem_import_options(options->fs), err);
 		if (!rc)
-			rc = fill(import, at, working, stream, err);
+			rc = fill(import, at, filling, stream, err);
 		progress_end(&import->progress);
 	}
 	if (!rc)
-		rc = finish_layer(import, at, working, stream, &shared, err);
+		rc = finish_layer(import, at, filling, stream, &shared, err);
 	stream_close(stream);
-	recipe_free(working->recipe);
-	if (rc || shared) {
-		discard(import, working);
-	} else {
-		rmdir(working->directory);
-		work_end(&working->work);
-	}
+	recipe_free(filling->recipe);
+	if (rc || shared)
+		working_discard(working);
+	else
+		working_done(working);
 	return rc;
 }
 
@@ -384,16 +277,11 @@ static int find_layers(struct import *import, struct layerblk_error *err)
 static int begin_layer(struct import *import, size_t at, struct working *working, struct layerblk_error *err)
 {
 	char random[13], name[64];
-	int rc;
 
 	random_hex(random, 6);
 	snprintf(name, sizeof(name), "import-%s-%zu", random, at + 1);
-	rc = work_begin(import->pool, name, &working->work, err);
-	if (!rc)
-		rc = create_volume(import, at, working, err);
-	if (rc)
-		work_end(&working->work);
-	return rc;
+	return working_begin(import->pool, name, at ? import->volumes[at - 1] : 0, import->options->size, import->image->layers[at].chain,
+			     working, err);
 }
 
 /* Everything was there: only the record is missing, or is written again with new tags. */
@@ -415,7 +303,7 @@ static int record_only(struct import *import, struct layerblk_error *err)
 static int advance(struct import *import, bool *done, struct layerblk_error *err)
 {
 	const struct bundle_image *image = import->image;
-	struct working working = { .work.lock = -1 };
+	struct filling filling = { .working.work.lock = -1 };
 	cleanup_fd int lock = -1;
 	int there, rc;
 
@@ -428,15 +316,15 @@ static int advance(struct import *import, bool *done, struct layerblk_error *err
 	*done = (size_t)there == image->layer_count;
 	if (*done)
 		return record_only(import, err);
-	rc = begin_layer(import, (size_t)there, &working, err);
+	rc = begin_layer(import, (size_t)there, &filling.working, err);
 	close(take_fd(&lock));
 	if (!rc)
-		rc = make_layer(import, (size_t)there, &working, err);
+		rc = make_layer(import, (size_t)there, &filling, err);
 	if (!rc && !import->options->quiet) {
 		printf("%.12s: Imported\n", digest_hex(image->layers[there].diff_id));
 		fflush(stdout);
 	}
-	*done = !rc && (size_t)there + 1 == image->layer_count && import->volumes[there] == working.id;
+	*done = !rc && (size_t)there + 1 == image->layer_count && import->volumes[there] == filling.working.id;
 	return rc;
 }
 

@@ -12,7 +12,7 @@
 #include "bundle.h"
 #include "record.h"
 
-#define IMPORT_KIND	"import"	/* of work.h */
+#define IMPORT_KIND	"import"	/* of work.h; the same as WORKING_KIND */
 
 struct import_options {
 	const char *fs;

@@ -445,6 +445,11 @@ void layer_key(const char *fs, const char *chain, char key[KEY_TEXT])
 	snprintf(key, KEY_TEXT, KEY_CHAIN "%s/%s", fs, digest_hex(chain));
 }
 
+void build_key(const char *fs, const char *key, char out[KEY_TEXT])
+{
+	snprintf(out, KEY_TEXT, KEY_BUILD "%s/%s", fs, digest_hex(key));
+}
+
 void layer_name(const char *fs, const char *chain, char name[LB_NAME_MAX + 1])
 {
 	bool plain = strcmp(fs, "ext4") == 0;

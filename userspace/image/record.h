@@ -7,6 +7,7 @@
  *	image/FS/HEX/manifest	its manifest, byte for byte (not for docker save)
  *	tag/NAME:TAG		"FS/HEX"
  *	chain/FS/HEX		the id of the frozen volume with this ChainID
+ *	build/FS/HEX		the id of the frozen volume that was built from what this key stands for
  *	alias/FS/HEX		"FS/HEX": the id that an image has got instead of this one (finalize.h)
  *
  * An image is a config digest on a file system: the same image imported for ext4 and for xfs is two.
@@ -22,6 +23,7 @@
 #define KEY_TAG		"tag/"
 #define KEY_CHAIN	"chain/"
 #define KEY_ALIAS	"alias/"
+#define KEY_BUILD	"build/"
 #define KEY_TEXT	(LB_KEY_MAX + 1)
 
 #define ATTR_LAYER	"layerblk.layer"	/* of a volume: JSON about the layer it is */
@@ -107,6 +109,7 @@ int record_find_name(const struct pool *pool, const char *normal, struct image_r
  */
 int layer_find(const struct pool *pool, const char *fs, const char *chain, uint64_t *id, struct layerblk_error *err);
 void layer_key(const char *fs, const char *chain, char key[KEY_TEXT]);
+void build_key(const char *fs, const char *key, char out[KEY_TEXT]);
 /* What its volume is called: "layer-" and the first 16 digits of the ChainID, with ".FS" unless that is ext4. */
 void layer_name(const char *fs, const char *chain, char name[LB_NAME_MAX + 1]);
 /* The two ChainIDs that a layer can have, the first as it was made, the second final (""), from ATTR_LAYER. */

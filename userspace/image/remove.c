@@ -167,6 +167,10 @@ static int remove_layer(struct removal *removal, uint64_t id, struct layerblk_at
 			layerblk_attrs_delete(attrs, 0, key, 0);
 		}
 	}
+	if (fs && json_text(json, "build")) {
+		build_key(fs, json_text(json, "build"), key);
+		layerblk_attrs_delete(attrs, 0, key, 0);
+	}
 	rc = disk_deactivate(pool->lb, pool->uuid, id, err);
 	if (!rc)
 		rc = layerblk_vol_rm(pool->lb, pool->uuid, id, 0, attrs, err);
