@@ -159,6 +159,18 @@ static int found_add(struct found *found, const char *path, struct layerblk_erro
 	return more[found->count] ? (found->count++, 0) : failed(path, ENOMEM, err);
 }
 
+int found_take(struct found *found, char *const *path)
+{
+	char **more = reallocarray(found->paths, found->count + 2, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	found->paths = more;
+	more[found->count++] = strdup(*path);
+	more[found->count] = NULL;
+	return more[found->count - 1] ? 0 : -ENOMEM;
+}
+
 static bool exists(const struct context *context, const char *path)
 {
 	cleanup_fd int fd = context_open(context, path, O_PATH | O_NOFOLLOW);

@@ -29,6 +29,8 @@ struct found {				/* paths beneath the context, without a leading slash; "" is a
  */
 int context_find(const struct context *context, const char *source, struct found *out, struct layerblk_error *err);
 void found_clear(struct found *found);
+/* Adds a copy of a path. -ENOMEM. */
+int found_take(struct found *found, char *const *path);
 
 /* The entry itself (`follow`: or what a link means). A descriptor for openat() and a name, as open_parent. -1 with errno. */
 int context_open(const struct context *context, const char *path, int flags);

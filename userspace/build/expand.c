@@ -66,6 +66,25 @@ int variables_set(struct variables *variables, const char *name, const char *val
 	return 0;
 }
 
+char **variables_list(const struct variables *variables)
+{
+	char **list = calloc(variables->count + 1, sizeof(*list));
+
+	for (size_t i = 0; list && i < variables->count; i++)
+		if (asprintf(&list[i], "%s=%s", variables->items[i].name, variables->items[i].value) < 0)
+			list[i] = NULL;
+	return list;
+}
+
+int variables_copy(const struct variables *from, struct variables *to)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < from->count; i++)
+		rc = variables_set(to, from->items[i].name, from->items[i].value);
+	return rc;
+}
+
 void variables_clear(struct variables *variables)
 {
 	for (size_t i = 0; i < variables->count; i++) {

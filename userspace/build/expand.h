@@ -18,6 +18,10 @@ struct variables {			/* what is set: ENV, and ARG where no ENV has the name */
 /* Sets or replaces; -ENOMEM. */
 int variables_set(struct variables *variables, const char *name, const char *value);
 const char *variables_get(const struct variables *variables, const char *name);	/* NULL: not set */
+/* "NAME=value" of each, ends with NULL: malloc()ed, as are they. NULL: no memory. */
+char **variables_list(const struct variables *variables);
+/* Adds all of one to another. */
+int variables_copy(const struct variables *from, struct variables *to);
 void variables_clear(struct variables *variables);
 
 enum expand_way {

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The instructions of a Dockerfile that change files: COPY, ADD, WORKDIR, RUN; see build.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "build.h"
+#include "cleanup.h"
+#include "config_change.h"
+#include "copy.h"
+#include "json.h"
+#include "users.h"
+#include "volume_mount.h"
+
+static int wrong(const struct build_step *step, int code, const char *why, struct layerblk_error *err)
+{
+	return layerblk_error_set(err, code, "use the instruction", step->instruction->keyword, "%s", why);
+}
+
+static const char *config_value(const struct build_step *step, const char *name)
+{
+	const char *value = json_text(json_member(step->state->config, "config", json_type_object), name);
+
+	return value ? value : "";
+}
+
+/* The rest of a line in the history: "COPY a b". */
+static char *line_of(const struct build_step *step)
+{
+	char *line;
+
+	return asprintf(&line, "%s %s", step->instruction->keyword, step->instruction->text) < 0 ? NULL : line;
+}
+
+/* ------------------------------------------------------------------ COPY and ADD */
+
+struct copying {
+	struct build_step *step;
+	char **words;			/* sources, then the destination */
+	size_t count;
+	char *destination;		/* absolute */
+	char *chown;			/* "": none */
+	int mode;
+	struct context from;
+	struct volume_mount mount;	/* of --from */
+	struct ignore nothing;
+	struct found found;
+};
+
+/* A flag's value with its variables; *out stays NULL when it is not given. */
+static int flag_value(struct build_step *step, const char *name, char **out, struct layerblk_error *err)
+{
+	const char *raw = instruction_flag(step->instruction, name);
+	cleanup_free char *expanded = NULL;
+	struct variables variables = { 0 };
+	size_t count;
+	char **words;
+	int rc;
+
+	if (!raw)
+		return 0;
+	rc = state_variables(step->state, &variables);
+	if (!rc)
+		rc = expand(raw, &variables, step->build->file->escape, EXPAND_QUOTED, &expanded, err);
+	variables_clear(&variables);
+	if (!rc)
+		rc = config_words(expanded, step->build->file->escape, &words, &count, err);
+	if (rc)
+		return rc;
+	if (count == 1)
+		*out = strdup(words[0]);
+	config_words_free(words);
+	return *out ? 0 : wrong(step, EINVAL, "a flag has no value", err);
+}
+
+static int take_mode(struct build_step *step, int *mode, struct layerblk_error *err)
+{
+	cleanup_free char *text = NULL;
+	char *end;
+	int rc = flag_value(step, "chmod", &text, err);
+
+	*mode = -1;
+	if (rc || !text)
+		return rc;
+	*mode = (int)strtoul(text, &end, 8);
+	return *end || !*text || *mode < 0 || *mode > 07777 ? wrong(step, EINVAL, "--chmod takes a mode like 755", err) : 0;
+}
+
+/* JSON form or words; heredocs are words too. */
+static int take_words(struct copying *copying, struct layerblk_error *err)
+{
+	struct build_step *step = copying->step;
+	cleanup_json json_object *list = config_exec_form(step->text);
+	int rc = 0;
+
+	if (!list) {
+		rc = config_words(step->text, step->build->file->escape, &copying->words, &copying->count, err);
+	} else {
+		copying->words = calloc(json_object_array_length(list) + 1, sizeof(*copying->words));
+		for (size_t i = 0; copying->words && i < json_object_array_length(list); i++)
+			copying->words[copying->count++] = strdup(json_object_get_string(json_object_array_get_idx(list, i)));
+	}
+	if (!rc && copying->count < 2)
+		rc = wrong(step, EINVAL, "it needs at least a source and a destination", err);
+	return rc;
+}
+
+static int take_destination(struct copying *copying, struct layerblk_error *err)
+{
+	const char *word = copying->words[copying->count - 1], *workdir = config_value(copying->step, "WorkingDir");
+
+	if (asprintf(&copying->destination, "%s/%s", *word == '/' ? "" : workdir, word) < 0) {
+		copying->destination = NULL;
+		return wrong(copying->step, ENOMEM, "no memory", err);
+	}
+	if (strcmp(word, ".") == 0 || strcmp(word, "./") == 0)
+		copying->destination[strlen(copying->destination) - strlen(word)] = '\0';	/* "workdir/" */
+	return 0;
+}
+
+/* Where the sources are: the context, a stage, an image. */
+static int take_from(struct copying *copying, struct layerblk_error *err)
+{
+	struct build_step *step = copying->step;
+	const struct build_options *options = &step->build->options;
+	size_t stage = (size_t)(step->state - step->build->states);
+	cleanup_free char *name = NULL;
+	struct image_record record = { 0 };
+	struct build_state *other = NULL;
+	uint64_t top = 0;
+	char fs[FS_TEXT];
+	int rc = flag_value(step, "from", &name, err);
+
+	copying->from = step->build->context;
+	if (rc || !name)
+		return rc;
+	rc = build_find_stage(step->build, name, stage, &other, err);
+	if (!rc && other && other->count) {
+		top = other->layers[other->count - 1].volume;
+		strcpy(fs, other->fs);
+	} else if (rc == -ENOENT && !other) {
+		rc = record_find(options->pool, name, &record, err);
+		if (!rc) {
+			top = record_top(&record);
+			strcpy(fs, record.fs);
+		}
+		record_clear(&record);
+	}
+	if (!rc && !top)
+		rc = wrong(step, ENOENT, "the stage of --from has no files", err);
+	if (!rc)
+		rc = volume_mount(options->pool, top, fs, &copying->mount, err);
+	copying->from = (struct context){ .root = copying->mount.root, .ignore = &copying->nothing };
+	return rc;
+}
+
+static const struct heredoc *heredoc_of(const struct instruction *instruction, const char *word)
+{
+	const char *name = strstr(word, "<<");
+
+	for (size_t i = 0; name && i < instruction->heredoc_count; i++) {
+		size_t length = strlen(instruction->heredocs[i].name);
+		const char *at = name + 2 + (name[2] == '-');
+
+		if (strncmp(at, instruction->heredocs[i].name, length) == 0 && !at[length])
+			return &instruction->heredocs[i];
+	}
+	return NULL;
+}
+
+static int heredoc_text(struct build_step *step, const struct heredoc *heredoc, char **out, struct layerblk_error *err)
+{
+	struct variables variables = { 0 };
+	int rc;
+
+	if (!heredoc->expand) {
+		*out = strdup(heredoc->content);
+		return *out ? 0 : wrong(step, ENOMEM, "no memory", err);
+	}
+	rc = state_variables(step->state, &variables);
+	if (!rc)
+		rc = expand(heredoc->content, &variables, step->build->file->escape, EXPAND_PLAIN, out, err);
+	variables_clear(&variables);
+	return rc;
+}
+
+static int find_sources(struct copying *copying, struct hasher *hash, struct layerblk_error *err)
+{
+	struct build_step *step = copying->step;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i + 1 < copying->count; i++) {
+		const struct heredoc *heredoc = heredoc_of(step->instruction, copying->words[i]);
+		cleanup_free char *text = NULL;
+		struct found one = { 0 };
+
+		if (heredoc) {
+			rc = heredoc_text(step, heredoc, &text, err);
+			if (!rc)
+				hasher_add(hash, text, strlen(text) + 1);
+			continue;
+		}
+		if (strstr(copying->words[i], "://") || strncmp(copying->words[i], "git@", 4) == 0)
+			return wrong(step, ENOTSUP, "files are not fetched from the net", err);
+		rc = context_find(&copying->from, copying->words[i], &one, err);
+		for (size_t j = 0; !rc && j < one.count; j++) {
+			const char *base = strrchr(one.paths[j], '/');
+
+			hasher_add(hash, base ? base + 1 : one.paths[j], strlen(base ? base + 1 : one.paths[j]) + 1);
+			rc = context_hash(&copying->from, one.paths[j], hash, err);
+			if (!rc)
+				rc = found_take(&copying->found, &one.paths[j]) ? wrong(step, ENOMEM, "no memory", err) : 0;
+		}
+		found_clear(&one);
+	}
+	return rc;
+}
+
+/* "user:group"; without a group, the group has the user's number. */
+static int take_owner(const char *text, int root, struct copy *copy, struct layerblk_error *err)
+{
+	struct user *user;
+	int rc;
+
+	if (!text || !*text)
+		return 0;
+	user = calloc(1, sizeof(*user));
+	if (!user)
+		return layerblk_error_set(err, ENOMEM, "find the owner", text, "no memory");
+	rc = user_find(root, text, user, err);
+	copy->uid = user->uid;
+	copy->gid = strchr(text, ':') ? user->gid : user->uid;
+	free(user);
+	return rc;
+}
+
+static int do_copy(void *arg, int root, const char *directory, struct layerblk_error *err)
+{
+	struct copying *copying = arg;
+	struct build_step *step = copying->step;
+	struct copy copy = { .from = &copying->from, .root = root, .destination = copying->destination, .mode = copying->mode,
+			     .unpack = strcmp(step->instruction->keyword, "ADD") == 0 };
+	int rc = take_owner(copying->chown, root, &copy, err);
+
+	(void)directory;
+	if (!rc && copying->found.count)
+		rc = copy_files(&copy, &copying->found, err);
+	for (size_t i = 0; !rc && i + 1 < copying->count; i++) {
+		const struct heredoc *heredoc = heredoc_of(step->instruction, copying->words[i]);
+		cleanup_free char *text = NULL;
+
+		if (!heredoc)
+			continue;
+		rc = heredoc_text(step, heredoc, &text, err);
+		if (!rc)
+			rc = copy_text(&copy, heredoc->name, text, strlen(text), err);
+	}
+	return rc;
+}
+
+static int copy_layer(struct copying *copying, struct layerblk_error *err)
+{
+	struct build_step *step = copying->step;
+	struct hasher *hash = hasher_new(NULL);
+	cleanup_free char *line = line_of(step);
+	char digest[DIGEST_TEXT], mode[16];
+	int rc = hash && line ? find_sources(copying, hash, err) : wrong(step, ENOMEM, "no memory", err);
+
+	if (hash)
+		hasher_text(hash, digest);
+	hasher_free(hash);
+	snprintf(mode, sizeof(mode), "%o", (unsigned int)copying->mode);
+	if (!rc && cache_key_add(step->state->key, step->instruction->keyword, copying->destination, copying->chown ? copying->chown : "", mode,
+				 digest, NULL) != 0)
+		rc = wrong(step, ENOMEM, "no memory", err);
+	return rc ? rc : state_change(step->state, line, do_copy, copying, &step->cached, err);
+}
+
+int build_copy(struct build_step *step, struct layerblk_error *err)
+{
+	struct copying copying = { .step = step, .mount.root = -1 };
+	int rc = take_words(&copying, err);
+
+	if (!rc)
+		rc = take_destination(&copying, err);
+	if (!rc)
+		rc = flag_value(step, "chown", &copying.chown, err);
+	if (!rc)
+		rc = take_mode(step, &copying.mode, err);
+	if (!rc)
+		rc = take_from(&copying, err);
+	if (!rc)
+		rc = copy_layer(&copying, err);
+	volume_release(&copying.mount);
+	found_clear(&copying.found);
+	config_words_free(copying.words);
+	free(copying.destination);
+	free(copying.chown);
+	return rc;
+}
+
+/* ------------------------------------------------------------------ WORKDIR */
+
+static int do_workdir(void *arg, int root, const char *directory, struct layerblk_error *err)
+{
+	(void)directory;
+	return copy_make_directory(root, arg, 0, 0, err);
+}
+
+/* The directory is made at once, so that it is there whoever comes next. */
+int build_workdir(struct build_step *step, struct layerblk_error *err)
+{
+	cleanup_free char *path = strdup(config_value(step, "WorkingDir")), *line = line_of(step);
+	json_object *history = json_member(step->state->config, "history", json_type_array);
+
+	if (!path || !line)
+		return wrong(step, ENOMEM, "no memory", err);
+	/* The instruction has a layer, so that it is not an empty one. */
+	json_object_array_del_idx(history, json_object_array_length(history) - 1, 1);
+	return state_change(step->state, line, do_workdir, path, &step->cached, err);
+}
+
+/* ------------------------------------------------------------------ RUN */
+
+struct running {
+	struct build_step *step;
+	char **argv;
+	char **env;
+};
+
+/* Shell form: the SHELL of the image, and the line with its heredocs, which the shell reads itself; one that is all there is, is the script. */
+static char *script_of(const struct build_step *step)
+{
+	const struct instruction *instruction = step->instruction;
+	size_t length = strcspn(step->text, " \t"), size;
+	char *text = NULL;
+	FILE *out;
+
+	if (instruction->heredoc_count == 1 && strncmp(step->text, "<<", 2) == 0 && !step->text[length])
+		return strdup(instruction->heredocs[0].content);
+	out = open_memstream(&text, &size);
+	if (!out)
+		return NULL;
+	fputs(step->text, out);
+	for (size_t i = 0; i < instruction->heredoc_count; i++)
+		fprintf(out, "\n%s%s", instruction->heredocs[i].content, instruction->heredocs[i].name);
+	return fclose(out) == 0 ? text : NULL;
+}
+
+static char **strings_of(json_object *list, size_t room, size_t *count)
+{
+	size_t length = list ? json_object_array_length(list) : 0;
+	char **strings = calloc(length + room + 1, sizeof(*strings));
+
+	for (size_t i = 0; strings && i < length; i++)
+		strings[i] = strdup(json_object_get_string(json_object_array_get_idx(list, i)));
+	*count = length;
+	return strings;
+}
+
+static int take_command(struct running *running, struct layerblk_error *err)
+{
+	struct build_step *step = running->step;
+	cleanup_json json_object *list = config_exec_form(step->text);
+	json_object *config = json_member(step->state->config, "config", json_type_object);
+	cleanup_json json_object *shell = list ? NULL : json_tokener_parse("[\"/bin/sh\",\"-c\"]");
+	json_object *own = json_member(config, "Shell", json_type_array);
+	size_t count;
+
+	running->argv = strings_of(list ? list : own ? own : shell, 1, &count);
+	if (running->argv && !list)
+		running->argv[count] = script_of(step);
+	return running->argv && *running->argv ? 0 : wrong(step, EINVAL, "it has no command", err);
+}
+
+static int take_environment(struct running *running, struct layerblk_error *err)
+{
+	struct variables variables = { 0 };
+	int rc = state_variables(running->step->state, &variables);
+
+	if (!rc && !variables_get(&variables, "PATH"))
+		rc = variables_set(&variables, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	running->env = rc ? NULL : variables_list(&variables);
+	variables_clear(&variables);
+	return running->env ? 0 : wrong(running->step, ENOMEM, "no memory", err);
+}
+
+static int do_run(void *arg, int root, const char *directory, struct layerblk_error *err)
+{
+	struct running *running = arg;
+	struct build_step *step = running->step;
+	const struct build_options *options = &step->build->options;
+	const char *workdir = config_value(step, "WorkingDir");
+	struct build_run run = {
+		.directory = directory, .argv = running->argv, .env = running->env, .workdir = *workdir ? workdir : "/",
+		.user = config_value(step, "User"), .network = instruction_flag(step->instruction, "network"), .output = STDERR_FILENO,
+	};
+	int status = 0, rc = copy_make_directory(root, run.workdir, 0, 0, err);
+
+	if (!rc)
+		rc = options->run(options->run_arg, &run, &status, err);
+	if (!rc && status)
+		rc = layerblk_error_set(err, EIO, "run the command", running->argv[0], "it ended with status %d", status);
+	return rc;
+}
+
+int build_run_command(struct build_step *step, struct layerblk_error *err)
+{
+	struct running running = { .step = step };
+	cleanup_free char *line = line_of(step);
+	int rc;
+
+	if (!step->build->options.run)
+		return wrong(step, ENOTSUP, "this layerctl has no container runtime for it", err);
+	if (instruction_flag(step->instruction, "mount"))
+		return wrong(step, ENOTSUP, "--mount is not understood", err);
+	rc = take_command(&running, err);
+	if (!rc)
+		rc = take_environment(&running, err);
+	for (char **word = running.argv; !rc && *word; word++)
+		rc = cache_key_add(step->state->key, "RUN", *word, NULL);
+	for (char **word = running.env; !rc && *word; word++)
+		rc = cache_key_add(step->state->key, "env", *word, NULL);
+	if (!rc)
+		rc = cache_key_add(step->state->key, config_value(step, "WorkingDir"), config_value(step, "User"), NULL);
+	if (!rc)
+		rc = state_change(step->state, line, do_run, &running, &step->cached, err);
+	config_words_free(running.argv);
+	config_words_free(running.env);
+	return rc;
+}
