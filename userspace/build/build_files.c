@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The instructions of a Dockerfile that change files: COPY, ADD, WORKDIR, RUN; see build.h. */
+/* The instructions of a Dockerfile that change files: COPY, ADD, WORKDIR; see build.h, and run_step.c for RUN. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,22 +12,13 @@
 #include "copy.h"
 #include "json.h"
 #include "users.h"
-#include "volume_mount.h"
 
 static int wrong(const struct build_step *step, int code, const char *why, struct layerblk_error *err)
 {
 	return layerblk_error_set(err, code, "use the instruction", step->instruction->keyword, "%s", why);
 }
 
-static const char *config_value(const struct build_step *step, const char *name)
-{
-	const char *value = json_text(json_member(step->state->config, "config", json_type_object), name);
-
-	return value ? value : "";
-}
-
-/* The rest of a line in the history: "COPY a b". */
-static char *line_of(const struct build_step *step)
+char *build_line(const struct build_step *step)
 {
 	char *line;
 
@@ -43,9 +34,7 @@ struct copying {
 	char *destination;		/* absolute */
 	char *chown;			/* "": none */
 	int mode;
-	struct context from;
-	struct volume_mount mount;	/* of --from */
-	struct ignore nothing;
+	struct build_source from;
 	struct found found;
 };
 
@@ -109,9 +98,9 @@ static int take_words(struct copying *copying, struct layerblk_error *err)
 
 static int take_destination(struct copying *copying, struct layerblk_error *err)
 {
-	const char *word = copying->words[copying->count - 1], *workdir = config_value(copying->step, "WorkingDir");
+	const char *word = copying->words[copying->count - 1], *workdir = state_text(copying->step->state, "WorkingDir");
 
-	if (asprintf(&copying->destination, "%s/%s", *word == '/' ? "" : workdir, word) < 0) {
+	if (asprintf(&copying->destination, "%s%s%s", *word == '/' ? "" : workdir, *word == '/' ? "" : "/", word) < 0) {
 		copying->destination = NULL;
 		return wrong(copying->step, ENOMEM, "no memory", err);
 	}
@@ -120,40 +109,57 @@ static int take_destination(struct copying *copying, struct layerblk_error *err)
 	return 0;
 }
 
-/* Where the sources are: the context, a stage, an image. */
-static int take_from(struct copying *copying, struct layerblk_error *err)
+/* The top layer of a stage, which is built if it is not yet, or of an image. */
+static int find_top(struct build_step *step, const char *name, uint64_t *top, char fs[FS_TEXT], struct layerblk_error *err)
 {
-	struct build_step *step = copying->step;
-	const struct build_options *options = &step->build->options;
 	size_t stage = (size_t)(step->state - step->build->states);
-	cleanup_free char *name = NULL;
 	struct image_record record = { 0 };
 	struct build_state *other = NULL;
-	uint64_t top = 0;
-	char fs[FS_TEXT];
-	int rc = flag_value(step, "from", &name, err);
+	int rc = build_find_stage(step->build, name, stage, &other, err);
 
-	copying->from = step->build->context;
-	if (rc || !name)
-		return rc;
-	rc = build_find_stage(step->build, name, stage, &other, err);
-	if (!rc && other && other->count) {
-		top = other->layers[other->count - 1].volume;
+	*top = 0;
+	if (!rc && other->count) {
+		*top = other->layers[other->count - 1].volume;
 		strcpy(fs, other->fs);
 	} else if (rc == -ENOENT && !other) {
-		rc = record_find(options->pool, name, &record, err);
+		rc = record_find(step->build->options.pool, name, &record, err);
 		if (!rc) {
-			top = record_top(&record);
+			*top = record_top(&record);
 			strcpy(fs, record.fs);
 		}
 		record_clear(&record);
 	}
-	if (!rc && !top)
-		rc = wrong(step, ENOENT, "the stage of --from has no files", err);
+	return !rc && !*top ? wrong(step, ENOENT, "what it takes files from has none", err) : rc;
+}
+
+int build_source_open(struct build_step *step, const char *name, struct build_source *out, struct layerblk_error *err)
+{
+	char fs[FS_TEXT];
+	uint64_t top;
+	int rc;
+
+	*out = (struct build_source){ .context = step->build->context, .mount.root = -1 };
+	if (!name)
+		return 0;
+	rc = find_top(step, name, &top, fs, err);
 	if (!rc)
-		rc = volume_mount(options->pool, top, fs, &copying->mount, err);
-	copying->from = (struct context){ .root = copying->mount.root, .ignore = &copying->nothing };
+		rc = volume_mount(step->build->options.pool, top, fs, &out->mount, err);
+	out->context = (struct context){ .root = out->mount.root };
 	return rc;
+}
+
+void build_source_close(struct build_source *source)
+{
+	volume_release(&source->mount);
+}
+
+/* Where the sources are: the context, a stage, an image. */
+static int take_from(struct copying *copying, struct layerblk_error *err)
+{
+	cleanup_free char *name = NULL;
+	int rc = flag_value(copying->step, "from", &name, err);
+
+	return rc ? rc : build_source_open(copying->step, name, &copying->from, err);
 }
 
 static const struct heredoc *heredoc_of(const struct instruction *instruction, const char *word)
@@ -204,12 +210,12 @@ static int find_sources(struct copying *copying, struct hasher *hash, struct lay
 		}
 		if (strstr(copying->words[i], "://") || strncmp(copying->words[i], "git@", 4) == 0)
 			return wrong(step, ENOTSUP, "files are not fetched from the net", err);
-		rc = context_find(&copying->from, copying->words[i], &one, err);
+		rc = context_find(&copying->from.context, copying->words[i], &one, err);
 		for (size_t j = 0; !rc && j < one.count; j++) {
 			const char *base = strrchr(one.paths[j], '/');
 
 			hasher_add(hash, base ? base + 1 : one.paths[j], strlen(base ? base + 1 : one.paths[j]) + 1);
-			rc = context_hash(&copying->from, one.paths[j], hash, err);
+			rc = context_hash(&copying->from.context, one.paths[j], hash, err);
 			if (!rc)
 				rc = found_take(&copying->found, &one.paths[j]) ? wrong(step, ENOMEM, "no memory", err) : 0;
 		}
@@ -240,7 +246,7 @@ static int do_copy(void *arg, int root, const char *directory, struct layerblk_e
 {
 	struct copying *copying = arg;
 	struct build_step *step = copying->step;
-	struct copy copy = { .from = &copying->from, .root = root, .destination = copying->destination, .mode = copying->mode,
+	struct copy copy = { .from = &copying->from.context, .root = root, .destination = copying->destination, .mode = copying->mode,
 			     .unpack = strcmp(step->instruction->keyword, "ADD") == 0 };
 	int rc = take_owner(copying->chown, root, &copy, err);
 
@@ -264,7 +270,7 @@ static int copy_layer(struct copying *copying, struct layerblk_error *err)
 {
 	struct build_step *step = copying->step;
 	struct hasher *hash = hasher_new(NULL);
-	cleanup_free char *line = line_of(step);
+	cleanup_free char *line = build_line(step);
 	char digest[DIGEST_TEXT], mode[16];
 	int rc = hash && line ? find_sources(copying, hash, err) : wrong(step, ENOMEM, "no memory", err);
 
@@ -280,7 +286,7 @@ static int copy_layer(struct copying *copying, struct layerblk_error *err)
 
 int build_copy(struct build_step *step, struct layerblk_error *err)
 {
-	struct copying copying = { .step = step, .mount.root = -1 };
+	struct copying copying = { .step = step, .from.mount.root = -1 };
 	int rc = take_words(&copying, err);
 
 	if (!rc)
@@ -293,7 +299,7 @@ int build_copy(struct build_step *step, struct layerblk_error *err)
 		rc = take_from(&copying, err);
 	if (!rc)
 		rc = copy_layer(&copying, err);
-	volume_release(&copying.mount);
+	build_source_close(&copying.from);
 	found_clear(&copying.found);
 	config_words_free(copying.words);
 	free(copying.destination);
@@ -312,7 +318,7 @@ static int do_workdir(void *arg, int root, const char *directory, struct layerbl
 /* The directory is made at once, so that it is there whoever comes next. */
 int build_workdir(struct build_step *step, struct layerblk_error *err)
 {
-	cleanup_free char *path = strdup(config_value(step, "WorkingDir")), *line = line_of(step);
+	cleanup_free char *path = strdup(state_text(step->state, "WorkingDir")), *line = build_line(step);
 	json_object *history = json_member(step->state->config, "history", json_type_array);
 
 	if (!path || !line)
@@ -320,114 +326,4 @@ int build_workdir(struct build_step *step, struct layerblk_error *err)
 	/* The instruction has a layer, so that it is not an empty one. */
 	json_object_array_del_idx(history, json_object_array_length(history) - 1, 1);
 	return state_change(step->state, line, do_workdir, path, &step->cached, err);
-}
-
-/* ------------------------------------------------------------------ RUN */
-
-struct running {
-	struct build_step *step;
-	char **argv;
-	char **env;
-};
-
-/* Shell form: the SHELL of the image, and the line with its heredocs, which the shell reads itself; one that is all there is, is the script. */
-static char *script_of(const struct build_step *step)
-{
-	const struct instruction *instruction = step->instruction;
-	size_t length = strcspn(step->text, " \t"), size;
-	char *text = NULL;
-	FILE *out;
-
-	if (instruction->heredoc_count == 1 && strncmp(step->text, "<<", 2) == 0 && !step->text[length])
-		return strdup(instruction->heredocs[0].content);
-	out = open_memstream(&text, &size);
-	if (!out)
-		return NULL;
-	fputs(step->text, out);
-	for (size_t i = 0; i < instruction->heredoc_count; i++)
-		fprintf(out, "\n%s%s", instruction->heredocs[i].content, instruction->heredocs[i].name);
-	return fclose(out) == 0 ? text : NULL;
-}
-
-static char **strings_of(json_object *list, size_t room, size_t *count)
-{
-	size_t length = list ? json_object_array_length(list) : 0;
-	char **strings = calloc(length + room + 1, sizeof(*strings));
-
-	for (size_t i = 0; strings && i < length; i++)
-		strings[i] = strdup(json_object_get_string(json_object_array_get_idx(list, i)));
-	*count = length;
-	return strings;
-}
-
-static int take_command(struct running *running, struct layerblk_error *err)
-{
-	struct build_step *step = running->step;
-	cleanup_json json_object *list = config_exec_form(step->text);
-	json_object *config = json_member(step->state->config, "config", json_type_object);
-	cleanup_json json_object *shell = list ? NULL : json_tokener_parse("[\"/bin/sh\",\"-c\"]");
-	json_object *own = json_member(config, "Shell", json_type_array);
-	size_t count;
-
-	running->argv = strings_of(list ? list : own ? own : shell, 1, &count);
-	if (running->argv && !list)
-		running->argv[count] = script_of(step);
-	return running->argv && *running->argv ? 0 : wrong(step, EINVAL, "it has no command", err);
-}
-
-static int take_environment(struct running *running, struct layerblk_error *err)
-{
-	struct variables variables = { 0 };
-	int rc = state_variables(running->step->state, &variables);
-
-	if (!rc && !variables_get(&variables, "PATH"))
-		rc = variables_set(&variables, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	running->env = rc ? NULL : variables_list(&variables);
-	variables_clear(&variables);
-	return running->env ? 0 : wrong(running->step, ENOMEM, "no memory", err);
-}
-
-static int do_run(void *arg, int root, const char *directory, struct layerblk_error *err)
-{
-	struct running *running = arg;
-	struct build_step *step = running->step;
-	const struct build_options *options = &step->build->options;
-	const char *workdir = config_value(step, "WorkingDir");
-	struct build_run run = {
-		.directory = directory, .argv = running->argv, .env = running->env, .workdir = *workdir ? workdir : "/",
-		.user = config_value(step, "User"), .network = instruction_flag(step->instruction, "network"), .output = STDERR_FILENO,
-	};
-	int status = 0, rc = copy_make_directory(root, run.workdir, 0, 0, err);
-
-	if (!rc)
-		rc = options->run(options->run_arg, &run, &status, err);
-	if (!rc && status)
-		rc = layerblk_error_set(err, EIO, "run the command", running->argv[0], "it ended with status %d", status);
-	return rc;
-}
-
-int build_run_command(struct build_step *step, struct layerblk_error *err)
-{
-	struct running running = { .step = step };
-	cleanup_free char *line = line_of(step);
-	int rc;
-
-	if (!step->build->options.run)
-		return wrong(step, ENOTSUP, "this layerctl has no container runtime for it", err);
-	if (instruction_flag(step->instruction, "mount"))
-		return wrong(step, ENOTSUP, "--mount is not understood", err);
-	rc = take_command(&running, err);
-	if (!rc)
-		rc = take_environment(&running, err);
-	for (char **word = running.argv; !rc && *word; word++)
-		rc = cache_key_add(step->state->key, "RUN", *word, NULL);
-	for (char **word = running.env; !rc && *word; word++)
-		rc = cache_key_add(step->state->key, "env", *word, NULL);
-	if (!rc)
-		rc = cache_key_add(step->state->key, config_value(step, "WorkingDir"), config_value(step, "User"), NULL);
-	if (!rc)
-		rc = state_change(step->state, line, do_run, &running, &step->cached, err);
-	config_words_free(running.argv);
-	config_words_free(running.env);
-	return rc;
 }

@@ -13,6 +13,7 @@
 #include "tree_changes.h"
 #include "cleanup.h"
 #include "context.h"
+#include "interrupt.h"
 #include "path.h"
 #include "sink.h"
 #include "spool.h"
@@ -178,6 +179,14 @@ static bool exists(const struct context *context, const char *path)
 	return fd >= 0;
 }
 
+/* The same as is_left_out() of a whole path. */
+static bool is_ignored(const struct context *context, const char *path)
+{
+	cleanup_fd int fd = context_open(context, path, O_PATH | O_NOFOLLOW | O_DIRECTORY);
+
+	return ignore_has(context->ignore, path) && (fd < 0 || ignore_prunes(context->ignore, path));
+}
+
 /* The names that match the pattern's parts from `rest` on, beneath `base`. */
 static int find_below(const struct context *context, const char *base, const char *rest, struct found *out, struct layerblk_error *err)
 {
@@ -191,8 +200,7 @@ static int find_below(const struct context *context, const char *base, const cha
 		return failed(rest, ENOMEM, err);
 	if (!pattern_is_one(part)) {
 		path = join(base, part);
-		if (!path || !exists(context, path) || (!rest[length] && ignore_has(context->ignore, path) &&
-							!context->ignore->exceptions))
+		if (!path || !exists(context, path) || (!rest[length] && is_ignored(context, path)))
 			return path ? 0 : failed(rest, ENOMEM, err);
 		return rest[length] ? find_below(context, path, rest + length + 1, out, err) : found_add(out, path, err);
 	}
@@ -247,9 +255,8 @@ static void hash_bytes(struct hasher *hash, const void *data, size_t size)
 
 static int hash_sink(void *arg, const void *data, size_t size, struct layerblk_error *err)
 {
-	(void)err;
 	hasher_add(arg, data, size);
-	return 0;
+	return build_go_on(err);
 }
 
 static int hash_entry(const struct context *context, int parent, const char *name, const char *path, const char *relative,

@@ -15,6 +15,7 @@
 #include "tree_changes.h"
 #include "cleanup.h"
 #include "copy.h"
+#include "interrupt.h"
 #include "spool.h"
 
 #define WHAT	"copy the file"
@@ -217,8 +218,10 @@ static int copy_entry(const struct copy *copy, int from, const char *name, const
 		      struct layerblk_error *err)
 {
 	struct stat st;
-	int rc;
+	int rc = build_go_on(err);
 
+	if (rc)
+		return rc;
 	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return failed(path, errno, err);
 	if (S_ISDIR(st.st_mode))
@@ -257,8 +260,7 @@ static int copy_directory(const struct copy *copy, int from, const char *path, i
 
 /* ------------------------------------------------------------------ tars */
 
-/* Whether the file is a tar, compressed or not. */
-static bool is_tar(int fd)
+bool copy_is_tar(int fd)
 {
 	struct archive *tar = archive_new_tar();
 	struct archive_entry *entry;
@@ -276,20 +278,14 @@ static bool is_tar(int fd)
 	return is;
 }
 
-static int unpack_tar(const struct copy *copy, int fd, const char *path, struct layerblk_error *err)
+int copy_unpack(int to, int fd, struct layerblk_error *err)
 {
 	struct bundle_layer layer = { .blob = (char *)(uintptr_t)"tar", .size = -1 };
-	cleanup_fd int to = -1;
 	struct source *source = NULL;
 	struct stream *stream = NULL;
 	char self[32];
-	int rc = copy_make_directory(copy->root, copy->destination, copy->uid, copy->gid, err);
+	int rc;
 
-	if (rc)
-		return rc;
-	to = open_in(copy->root, copy->destination, O_RDONLY | O_DIRECTORY);
-	if (to < 0)
-		return failed(path, errno, err);
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	rc = source_open_single(self, "tar", &source, err);
 	if (!rc)
@@ -299,6 +295,16 @@ static int unpack_tar(const struct copy *copy, int fd, const char *path, struct 
 	stream_close(stream);
 	source_close(source);
 	return rc;
+}
+
+static int unpack_tar(const struct copy *copy, int fd, const char *path, struct layerblk_error *err)
+{
+	int rc = copy_make_directory(copy->root, copy->destination, copy->uid, copy->gid, err);
+	cleanup_fd int to = rc ? -1 : open_in(copy->root, copy->destination, O_RDONLY | O_DIRECTORY);
+
+	if (rc)
+		return rc;
+	return to < 0 ? failed(path, errno, err) : copy_unpack(to, fd, err);
 }
 
 /* ------------------------------------------------------------------ what was found */
@@ -323,7 +329,7 @@ static int copy_one(const struct copy *copy, const char *path, bool into, struct
 	}
 	if (!S_ISREG(st.st_mode))
 		return layerblk_error_set(err, EINVAL, WHAT, path, "it is a device or a pipe");
-	if (copy->unpack && is_tar(fd))
+	if (copy->unpack && copy_is_tar(fd))
 		return unpack_tar(copy, fd, path, err);
 	if (asprintf(&target, "%s%s%s", copy->destination, into ? "/" : "", into ? base : "") < 0) {
 		target = NULL;

@@ -27,6 +27,11 @@ int copy_files(const struct copy *copy, const struct found *found, struct layerb
 /* A file of this content (a heredoc). name is what it is called in a directory. */
 int copy_text(const struct copy *copy, const char *name, const char *content, size_t size, struct layerblk_error *err);
 
+/* Whether an open file is a tar, compressed or not. */
+bool copy_is_tar(int fd);
+/* Unpacks one into a directory. */
+int copy_unpack(int to, int fd, struct layerblk_error *err);
+
 /* A directory and what is missing above it, for WORKDIR. path is absolute. */
 int copy_make_directory(int root, const char *path, uint32_t uid, uint32_t gid, struct layerblk_error *err);
 

@@ -64,6 +64,18 @@ static int take_layer(struct build_state *state, uint64_t volume, const char *di
 	return 0;
 }
 
+/* What is built upon an image depends on its files and its config, not on the id that it has at the moment (finalize.h). */
+static int begin_key(struct build_state *state, struct layerblk_error *err)
+{
+	json_object *config = json_member(state->config, "config", json_type_object);
+	const char *architecture = json_text(state->config, "architecture");
+
+	if (cache_key_add(state->key, state->fs, top_chain(state), architecture ? architecture : "",
+			  config ? json_object_to_json_string_ext(config, JSON_C_TO_STRING_PLAIN) : "", NULL) != 0)
+		return no_memory(err);
+	return 0;
+}
+
 int state_begin_image(struct build_state *state, const struct build_options *options, const struct image_record *image,
 		      struct layerblk_error *err)
 {
@@ -80,9 +92,7 @@ int state_begin_image(struct build_state *state, const struct build_options *opt
 		return layerblk_error_set(err, EUCLEAN, "build from", image->id, "its config does not fit its layers");
 	for (size_t i = 0; !rc && i < image->layer_count; i++)
 		rc = take_layer(state, image->layers[i], json_object_get_string(json_object_array_get_idx(ids, i)), err);
-	if (!rc && cache_key_add(state->key, image->fs, image->id, NULL) != 0)
-		rc = no_memory(err);
-	return rc;
+	return rc ? rc : begin_key(state, err);
 }
 
 int state_begin_stage(struct build_state *state, const struct build_state *other, struct layerblk_error *err)
@@ -95,7 +105,7 @@ int state_begin_stage(struct build_state *state, const struct build_state *other
 		return no_memory(err);
 	if (other->count)
 		memcpy(state->layers, other->layers, other->count * sizeof(*state->layers));
-	return 0;
+	return variables_copy(&other->args, &state->args) ? no_memory(err) : 0;
 }
 
 void state_clear(struct build_state *state)
@@ -104,6 +114,13 @@ void state_clear(struct build_state *state)
 	json_object_put(state->config);
 	variables_clear(&state->args);
 	memset(state, 0, sizeof(*state));
+}
+
+const char *state_text(const struct build_state *state, const char *name)
+{
+	const char *value = json_text(json_member(state->config, "config", json_type_object), name);
+
+	return value ? value : "";
 }
 
 static int set_from_env(struct variables *out, json_object *env)

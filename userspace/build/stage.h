@@ -8,7 +8,6 @@
 #define BUILD_STAGE_H
 
 #include <json-c/json.h>
-#include "build_run.h"
 #include "cache.h"
 #include "context.h"
 #include "expand.h"
@@ -19,8 +18,6 @@ struct build_options {
 	const char *fs;
 	uint64_t size;			/* of a base layer's volume (FROM scratch) */
 	bool no_cache;
-	build_run_fn *run;		/* NULL: RUN cannot be carried out */
-	void *run_arg;
 };
 
 struct build_state {
@@ -29,6 +26,7 @@ struct build_state {
 	size_t count;
 	json_object *config;		/* the image's, without diff_ids and the newest history */
 	struct variables args;		/* ARGs of the stage */
+	bool own_cmd;			/* it has a CMD itself, which an ENTRYPOINT does not take away */
 	char key[DIGEST_TEXT];
 	char fs[FS_TEXT];
 };
@@ -39,6 +37,9 @@ int state_begin_image(struct build_state *state, const struct build_options *opt
 /* As another stage has become. */
 int state_begin_stage(struct build_state *state, const struct build_state *other, struct layerblk_error *err);
 void state_clear(struct build_state *state);
+
+/* A member of the config's "config" that is a text; "" when there is none. */
+const char *state_text(const struct build_state *state, const char *name);
 
 /* What variables mean here: ENV before ARG. variables_clear() it. */
 int state_variables(const struct build_state *state, struct variables *out);

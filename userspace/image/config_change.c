@@ -34,8 +34,11 @@ void config_words_free(char **words)
 	free(words);
 }
 
-/* The next word of *text, which is at its first character; NULL with errno EINVAL for a quote that stays open. */
-static char *next_word(const char **text, char escape)
+/*
+ * The next word of *text, which is at its first character; NULL with errno EINVAL for a quote that stays open. whole: blanks do not end
+ * it.
+ */
+static char *next_word(const char **text, char escape, bool whole)
 {
 	char *word = malloc(strlen(*text) + 1), *to = word;
 	const char *at = *text;
@@ -43,7 +46,7 @@ static char *next_word(const char **text, char escape)
 
 	if (!word)
 		return NULL;
-	for (; *at && (quote || !isspace((unsigned char)*at)); at++) {
+	for (; *at && (quote || whole || !isspace((unsigned char)*at)); at++) {
 		if (*at == escape && at[1] && quote != '\'') {
 			/* Within double quotes only what would mean something is escaped. */
 			if (quote == '"' && !strchr("\"$", at[1]) && at[1] != escape)
@@ -77,7 +80,7 @@ int config_words(const char *text, char escape, char ***words, size_t *count, st
 		if (more) {
 			list = more;
 			errno = ENOMEM;
-			list[used] = next_word(&text, escape);
+			list[used] = next_word(&text, escape, false);
 			list[used + 1] = NULL;
 		}
 		if (!more || !list[used]) {
@@ -146,9 +149,10 @@ static int each_pair(const struct change_call *call, void (*set)(json_object *to
 	if (count == 0) {
 		rc = wrong(call, "it needs NAME=VALUE");
 	} else if (call->text[first] != '=' && *words[0] && !strchr(words[0], '=')) {
-		const char *value = call->text + first + strspn(call->text + first, " \t");
+		const char *rest = call->text + first + strspn(call->text + first, " \t");
+		cleanup_free char *value = *rest ? next_word(&rest, call->escape, true) : NULL;
 
-		if (!*value)
+		if (!value)
 			rc = wrong(call, "it needs NAME=VALUE");
 		else
 			set(to, words[0], value);

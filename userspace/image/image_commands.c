@@ -92,7 +92,11 @@ static const struct command_option build_options[] = {
 	  .complete = COMPLETE_FILE },
 	{ .name = "build-arg", .value = "NAME=VALUE", .help = "Set an ARG of the Dockerfile (may be repeated)" },
 	{ .name = "target", .value = "STAGE", .help = "Build this stage (default: the last one)" },
+	{ .name = "label", .value = "KEY=VALUE", .help = "Label the image (may be repeated)" },
+	{ .name = "network", .value = "MODE", .help = "Of RUN: \"default\" (as run has it), \"bridge\", \"none\" or \"host\"",
+	  .complete = COMPLETE_WORDS, .words = "default bridge none host" },
 	{ .name = "no-cache", .help = "Make all layers anew" },
+	{ .name = "iidfile", .value = "FILE", .help = "Write the image's id to FILE", .complete = COMPLETE_FILE },
 	OPTION_FS,
 	OPTION_SIZE,
 	OPTION_POOL,
@@ -262,10 +266,15 @@ const struct command image_commands[] = {
 		     "  mmdebstrap stable - | layerctl import -c 'CMD [\"/bin/bash\"]' - debian:mine",
 	  .options = root_options, .complete = COMPLETE_FILE, .run = image_import_root_run },
 	{ .path = "build", .args = "CONTEXT", .min_args = 1, .max_args = 1, .summary = "Build an image from a Dockerfile",
-	  .details = "CONTEXT is the directory that COPY and ADD take files from, but for what its .dockerignore names. Each instruction that changes "
-		     "files is a layer, made as a snapshot and frozen, with no tar in between. One that was made before from the same things is taken "
-		     "from the cache, also by another Dockerfile.\n\n"
-		     "RUN is not carried out yet.",
+	  .details = "CONTEXT is the directory that COPY and ADD take files from, but for what its .dockerignore names; \"-\" reads the tar of one, or "
+		     "a Dockerfile without any, from standard input. Each instruction that changes files is a layer, made as a snapshot and frozen, with "
+		     "no tar in between. One that was made before from the same things is taken from the cache, also by another Dockerfile. A build "
+		     "that fails leaves only those that were made.\n\n"
+		     "RUN has what containers have by default. Of RUN --mount, bind (read-only) and tmpfs are understood. ADD fetches nothing from the "
+		     "net. An image with ONBUILD instructions can be built, not built upon.\n\n"
+		     "Examples:\n"
+		     "  layerctl build -t app:1 .\n"
+		     "  layerctl build -t app:test --target test --build-arg VERSION=2 -f Dockerfile.dev .",
 	  .options = build_options, .complete = COMPLETE_DIRECTORY, .run = image_build_run },
 	ROW_LOAD("load"),
 	ROW_SAVE("save"),
@@ -307,6 +316,7 @@ int image_pool_open(struct command_call *call, struct image_pool *out)
 	memcpy(out->uuid, status.uuid, sizeof(out->uuid));
 	out->pool.lb = lb;
 	out->pool.uuid = out->uuid;
+	work_sweep(&out->pool, CONTAINER_KIND, container_clean);	/* what runs in a layer of a build keeps its volume busy */
 	work_sweep(&out->pool, IMPORT_KIND, import_clean);
 	return 0;
 }

@@ -7,9 +7,11 @@
 #include <unistd.h>
 #include "filesystem.h"
 #include "volume_mount.h"
+#include "wait.h"
 #include "work.h"
 
 #define MOUNT_DIR	RUN_DIR "/mount"
+#define RELEASE_MS	3000		/* how long somebody else's use of a disk is waited for */
 
 static int mount_it(struct volume_mount *mount, const char *fs, struct layerblk_error *err)
 {
@@ -50,6 +52,7 @@ int volume_mount(const struct pool *pool, uint64_t volume, const char *fs, struc
 
 void volume_release(struct volume_mount *mount)
 {
+	struct wait wait = wait_begin(RELEASE_MS);
 	struct layerblk_error err;
 
 	if (!mount->pool)
@@ -60,8 +63,9 @@ void volume_release(struct volume_mount *mount)
 		disk_umount(mount->directory, true, &err);
 	if (*mount->directory)
 		rmdir(mount->directory);
-	/* Another command may have come to use it since: then it is busy, and that one's. */
-	if (mount->activated)
-		layerblk_vol_deactivate(mount->pool->lb, mount->pool->uuid, mount->volume, &err);
+	/* Whoever looks at a new disk (udev) is soon through; another command may have come to use it since: then it stays that one's. */
+	while (mount->activated && layerblk_vol_deactivate(mount->pool->lb, mount->pool->uuid, mount->volume, &err) == -EBUSY &&
+	       wait_again(&wait))
+		;
 	memset(mount, 0, sizeof(*mount));
 }

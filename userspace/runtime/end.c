@@ -102,9 +102,26 @@ int container_settle(const struct pool *pool, struct container *container, struc
 	return 0;
 }
 
+/* Of one that has no record: it was removed by hand, or never had any (run_once.h). */
+static int clean_unknown(const struct pool *pool, const char *id, struct layerblk_error *err)
+{
+	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
+	struct container gone = { .record = json_object_new_object() };
+
+	if (!attrs || !gone.record)
+		return layerblk_error_set(err, ENOMEM, "forget the container", id, "no memory");
+	snprintf(gone.id, sizeof(gone.id), "%s", id);
+	container_set_text(&gone, "network", "bridge");
+	network_down(&gone);
+	container_clear(&gone);
+	oci_delete(id);
+	oci_bundle_remove(id);
+	work_leave(attrs, id);
+	return layerblk_attrs_commit(pool->lb, pool->uuid, attrs, err);
+}
+
 int container_clean(const struct pool *pool, const char *id, struct layerblk_error *err)
 {
-	cleanup_attrs struct layerblk_attrs *attrs = NULL;
 	struct layerblk_error why = { 0 };
 	struct container container;
 	char bundle[PATH_MAX - 64];
@@ -116,15 +133,8 @@ int container_clean(const struct pool *pool, const char *id, struct layerblk_err
 	if (conmon_lives(id, bundle))
 		return 0;		/* and is about to run the exit command, which knows what to do */
 	rc = container_find(pool, id, &container, &why);
-	if (rc == -ENOENT) {		/* removed by hand */
-		oci_delete(id);
-		oci_bundle_remove(id);
-		attrs = layerblk_attrs_new();
-		if (!attrs)
-			return layerblk_error_set(err, ENOMEM, "forget the container", id, "no memory");
-		work_leave(attrs, id);
-		return layerblk_attrs_commit(pool->lb, pool->uuid, attrs, err);
-	}
+	if (rc == -ENOENT)
+		return clean_unknown(pool, id, err);
 	if (!rc) {
 		rc = container_settle(pool, &container, &why);
 		container_clear(&container);

@@ -2,6 +2,8 @@
 /* See namespace.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,7 +11,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include "cleanup.h"
 #include "namespace.h"
 #include "work.h"
@@ -39,19 +43,31 @@ static int enter_root(int root, struct layerblk_error *err)
 	return layerblk_error_set(err, errno, "enter the container's root", "", "%s", strerror(errno));
 }
 
+/* Does not return. */
+static void give_answer(int to, int rc, struct layerblk_error *err)
+{
+	struct answer answer = { .rc = rc, .err = *err };
+
+	fflush(NULL);
+	_exit(write(to, &answer, sizeof(answer)) == sizeof(answer) ? 0 : 1);
+}
+
 /* root: a directory to make the root, or -1: a mount namespace of its own. */
 static void work(int root, namespace_fn *fn, void *arg, int to, pid_t parent)
 {
-	struct answer answer = { 0 };
+	struct layerblk_error err = { 0 };
+	int rc;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	answer.rc = root < 0 ? leave_namespace(&answer.err) : enter_root(root, &answer.err);
-	if (!answer.rc)
-		answer.rc = fn(arg, &answer.err);
-	fflush(NULL);
-	_exit(write(to, &answer, sizeof(answer)) == sizeof(answer) ? 0 : 1);
+	rc = root < 0 ? leave_namespace(&err) : enter_root(root, &err);
+	give_answer(to, rc ? rc : fn(arg, &err), &err);
+}
+
+static int no_process(int error, struct layerblk_error *err)
+{
+	return layerblk_error_set(err, error, "start a process", "", "%s", strerror(error));
 }
 
 static int child_start(int root, namespace_fn *fn, void *arg, struct child *out, struct layerblk_error *err)
@@ -60,22 +76,72 @@ static int child_start(int root, namespace_fn *fn, void *arg, struct child *out,
 	int pipes[2];
 
 	if (pipe2(pipes, O_CLOEXEC) != 0)
-		return layerblk_error_set(err, errno, "start a process", "", "no pipe: %s", strerror(errno));
+		return no_process(errno, err);
 	fflush(NULL);
 	out->pid = fork();
 	if (out->pid == 0)
 		work(root, fn, arg, pipes[1], parent);
 	close(pipes[1]);
 	out->answer = pipes[0];
+	out->alive = -1;
 	if (out->pid > 0)
 		return 0;
 	close(pipes[0]);
-	return layerblk_error_set(err, errno, "start a process", "", "%s", strerror(errno));
+	return no_process(errno, err);
 }
 
 int child_start_in(int root, namespace_fn *fn, void *arg, struct child *out, struct layerblk_error *err)
 {
 	return child_start(root, fn, arg, out, err);
+}
+
+/* In a PID namespace of its own: our id says nothing, and only the pipe tells whether we are still there. */
+static void work_alone(namespace_fn *fn, void *arg, int to, int alive)
+{
+	struct pollfd parent = { .fd = alive };
+	struct layerblk_error err = { 0 };
+	int rc;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (poll(&parent, 1, 0) != 0)
+		_exit(1);
+	setsid();
+	rc = mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0 &&
+	     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 ? 0 : -errno;
+	if (rc)
+		layerblk_error_set(&err, -rc, "mount", "/proc", "%s", strerror(-rc));
+	give_answer(to, rc ? rc : fn(arg, &err), &err);
+}
+
+int child_start_alone(namespace_fn *fn, void *arg, struct child *out, struct layerblk_error *err)
+{
+	struct clone_args args = { .flags = CLONE_NEWPID | CLONE_NEWNS, .exit_signal = SIGCHLD };
+	int answers[2], alive[2], error;
+
+	if (pipe2(answers, O_CLOEXEC) != 0)
+		return no_process(errno, err);
+	if (pipe2(alive, O_CLOEXEC) != 0) {
+		error = errno;
+		close(answers[0]);
+		close(answers[1]);
+		return no_process(error, err);
+	}
+	fflush(NULL);
+	out->pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	error = errno;
+	if (out->pid == 0) {
+		close(alive[1]);
+		work_alone(fn, arg, answers[1], alive[0]);
+	}
+	close(answers[1]);
+	close(alive[0]);
+	out->answer = answers[0];
+	out->alive = alive[1];
+	if (out->pid > 0)
+		return 0;
+	close(answers[0]);
+	close(alive[1]);
+	return no_process(error, err);
 }
 
 int child_wait(struct child *child, struct layerblk_error *err)
@@ -87,6 +153,8 @@ int child_wait(struct child *child, struct layerblk_error *err)
 		got = read(child->answer, &answer, sizeof(answer));
 	while (got < 0 && errno == EINTR);
 	close(child->answer);
+	if (child->alive >= 0)
+		close(child->alive);
 	while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	if (got != sizeof(answer))

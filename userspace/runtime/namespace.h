@@ -16,6 +16,7 @@ int namespace_run(namespace_fn *fn, void *arg, struct layerblk_error *err);
 struct child {
 	pid_t pid;
 	int answer;			/* its end of a pipe */
+	int alive;			/* a pipe that tells it that we are there; -1: none */
 };
 
 /*
@@ -23,6 +24,11 @@ struct child {
  * looks into the root by itself (names of users, locales).
  */
 int child_start_in(int root, namespace_fn *fn, void *arg, struct child *out, struct layerblk_error *err);
+/*
+ * Starts fn as the first process of a PID and a mount namespace of its own, with a /proc of its own, in a session of its own: all that it starts,
+ * in whatever namespaces, ends with it, and it with us, however we end. It is the parent of what its children leave.
+ */
+int child_start_alone(namespace_fn *fn, void *arg, struct child *out, struct layerblk_error *err);
 /* Its result, and its error, when it has ended. */
 int child_wait(struct child *child, struct layerblk_error *err);
 

@@ -228,22 +228,13 @@ const struct command run_commands[] = {
 	{ 0 },
 };
 
-int container_pool_open(struct command_call *call, struct image_pool *out)
-{
-	int rc = image_pool_open(call, out);
-
-	if (!rc)
-		work_sweep(&out->pool, CONTAINER_KIND, container_clean);
-	return rc;
-}
-
 int container_arguments(struct command_call *call, container_each_fn *each, bool quiet)
 {
 	struct container container;
 	struct image_pool at;
 	int status = 0;
 
-	if (container_pool_open(call, &at))
+	if (image_pool_open(call, &at))
 		return command_fail(call);
 	for (int i = 0; i < call->argc; i++) {
 		int rc = container_find(&at.pool, call->argv[i], &container, &call->error);
@@ -263,7 +254,7 @@ int container_arguments(struct command_call *call, container_each_fn *each, bool
 
 int container_argument(struct command_call *call, struct image_pool *at, struct container *out)
 {
-	int rc = container_pool_open(call, at);
+	int rc = image_pool_open(call, at);
 
 	return rc ? rc : container_find(&at->pool, call->argv[0], out, &call->error);
 }

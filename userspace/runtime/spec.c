@@ -314,7 +314,7 @@ int spec_build(const struct spec *spec, json_object **out, struct layerblk_error
 	add_text(document, "ociVersion", "1.0.2");
 	json_object_object_add(document, "process", process);
 	root = json_object_new_object();
-	add_text(root, "path", "rootfs");
+	add_text(root, "path", spec->rootfs ? spec->rootfs : "rootfs");
 	json_object_object_add(root, "readonly", json_object_new_boolean(container_flag(container, "read_only")));
 	json_object_object_add(document, "root", root);
 	add_text(document, "hostname", hostname ? hostname : container->name);

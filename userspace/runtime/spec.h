@@ -11,6 +11,7 @@ struct spec {
 	const struct container *container;
 	const char *bundle;		/* its directory, for the files bound over /etc */
 	int root;			/* the mounted root directory */
+	const char *rootfs;		/* its path; NULL: that in the bundle */
 	const struct share_list *shares;
 };
 
