@@ -159,7 +159,7 @@ int run_cp_run(struct command_call *call)
 	if (!rc && !copy.outside && !copy.into && isatty(STDOUT_FILENO))
 		rc = layerblk_error_set(&call->error, EINVAL, "copy", copy.inside, "a tar is not written to a terminal");
 	if (!rc)
-		rc = image_pool_open(call, &at);
+		rc = container_pool_open(call, &at);
 	if (!rc)
 		rc = container_find(&at.pool, name, &container, &call->error);
 	if (!rc) {

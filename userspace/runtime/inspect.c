@@ -211,7 +211,7 @@ int run_inspect_run(struct command_call *call)
 
 	if (format && !fields_is_template(format) && strcmp(format, "json") != 0)
 		return command_usage_error(call, "\"%s\" is neither \"json\" nor a template", format);
-	if (image_pool_open(call, &at))
+	if (container_pool_open(call, &at))
 		return command_fail(call);
 	for (int i = 0; i < call->argc; i++) {
 		if (container_find(&at.pool, call->argv[i], &container, &call->error)) {

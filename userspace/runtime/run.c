@@ -47,7 +47,7 @@ static int make(struct command_call *call, struct create_request *request, struc
 		return rc;
 	rc = network_choose_ports(ports, &call->error);
 	if (!rc)
-		rc = image_pool_open(call, at);
+		rc = container_pool_open(call, at);
 	if (!rc)
 		rc = container_create(&at->pool, request, out, &call->error);
 	if (rc && path)

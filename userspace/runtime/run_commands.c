@@ -234,7 +234,7 @@ int container_arguments(struct command_call *call, container_each_fn *each, bool
 	struct image_pool at;
 	int status = 0;
 
-	if (image_pool_open(call, &at))
+	if (container_pool_open(call, &at))
 		return command_fail(call);
 	for (int i = 0; i < call->argc; i++) {
 		int rc = container_find(&at.pool, call->argv[i], &container, &call->error);
@@ -254,7 +254,7 @@ int container_arguments(struct command_call *call, container_each_fn *each, bool
 
 int container_argument(struct command_call *call, struct image_pool *at, struct container *out)
 {
-	int rc = image_pool_open(call, at);
+	int rc = container_pool_open(call, at);
 
 	return rc ? rc : container_find(&at->pool, call->argv[0], out, &call->error);
 }

@@ -7,6 +7,12 @@
 #include "image_commands.h"
 #include "keys.h"
 
+/* As image_pool_open(), which clears away what killed commands left of containers too. */
+static inline int container_pool_open(struct command_call *call, struct image_pool *out)
+{
+	return image_pool_open(call, out);
+}
+
 /*
  * Calls `each` for every container that the arguments name, and prints the name for each that worked (unless quiet). Gives the exit status:
  * that of a failure when one failed.

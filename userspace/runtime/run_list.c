@@ -223,7 +223,7 @@ int run_ps_run(struct command_call *call)
 		return command_fail(call);
 	listing.all |= last > 0;
 	listing.whole = format == OUTPUT_JSON || option_is_set(call, "no-trunc");
-	if (image_pool_open(call, &at))
+	if (container_pool_open(call, &at))
 		return command_fail(call);
 	listing.pool = &at.pool;
 	if (container_each(&at.pool, add_row, &listing, &call->error))

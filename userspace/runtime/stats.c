@@ -244,7 +244,7 @@ int run_stats_run(struct command_call *call)
 
 	if (output_format(call, &format))
 		return 1;
-	if (image_pool_open(call, &at) || check_names(call, &at.pool))
+	if (container_pool_open(call, &at) || check_names(call, &at.pool))
 		return command_fail(call);
 	do
 		status = sample(call, &at.pool, !once && terminal && format == OUTPUT_TABLE);
