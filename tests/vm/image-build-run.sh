@@ -208,7 +208,7 @@ for signal in TERM INT KILL KILL; do
 	if [ "$signal" = KILL ]; then
 		gone() { ! pgrep -f 'echo it runs' >/dev/null; }
 		wait_until 30 gone
-		wait_until 60 sh -c "! layerctl image ls 2>&1 >/dev/null | grep 'stays for now'"
+		wait_until 60 sh -c "! layerctl ps 2>&1 >/dev/null | grep 'stays for now'"
 	else
 		grep -q interrupted out || fail "it does not say so: $(cat out)"
 	fi

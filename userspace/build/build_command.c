@@ -14,6 +14,7 @@
 #include "image_import.h"
 #include "interrupt.h"
 #include "network.h"
+#include "run_commands.h"
 #include "spool.h"
 #include "tempdir.h"
 
@@ -270,7 +271,7 @@ int image_build_run(struct command_call *call)
 	if (!rc)
 		rc = take_inputs(call, &inputs);
 	if (!rc)
-		rc = image_pool_open(call, &at);
+		rc = container_pool_open(call, &at);
 	if (!rc)
 		rc = mounts_make_private(&call->error);
 	if (!rc) {

@@ -316,7 +316,6 @@ int image_pool_open(struct command_call *call, struct image_pool *out)
 	memcpy(out->uuid, status.uuid, sizeof(out->uuid));
 	out->pool.lb = lb;
 	out->pool.uuid = out->uuid;
-	work_sweep(&out->pool, CONTAINER_KIND, container_clean);	/* what runs in a layer of a build keeps its volume busy */
 	work_sweep(&out->pool, IMPORT_KIND, import_clean);
 	return 0;
 }

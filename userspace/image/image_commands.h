@@ -17,7 +17,7 @@ struct image_pool {
 };
 
 /*
- * The pool that --pool or the only open one is, with what killed commands left cleared away. A negative errno: call->error
+ * The pool that --pool or the only open one is, with what killed imports left cleared away. A negative errno: call->error
  * says why.
  */
 int image_pool_open(struct command_call *call, struct image_pool *out);

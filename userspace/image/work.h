@@ -15,7 +15,6 @@
 
 #define RUN_DIR		"/run/layerblk"
 #define KEY_WORK	"work/"
-#define CONTAINER_KIND	"container"	/* a container's, by its id, or that of a command that build runs */
 #define WORK_NAME_MAX	200		/* bytes of a volume's name that can be looked after */
 
 struct work {				/* zero-filled: none; lock is then -1 after work_begin() failed */
@@ -49,9 +48,6 @@ bool work_is_alive(const struct pool *pool, const char *name);
  */
 typedef int work_clean_fn(const struct pool *pool, const char *name, struct layerblk_error *err);
 void work_sweep(const struct pool *pool, const char *kind, work_clean_fn *clean);
-
-/* That of CONTAINER_KIND, in userspace/runtime/end.c: clears up after a container of this id whose conmon is gone, unless it lives. */
-work_clean_fn container_clean;
 
 /* `bytes` random bytes (up to 32) as hex digits. */
 void random_hex(char *text, size_t bytes);

@@ -17,6 +17,7 @@
 #include "work.h"
 
 #define KEY_CONTAINER	"container/"
+#define CONTAINER_KIND	"container"	/* of work.h */
 #define CONTAINER_DIR	RUN_DIR "/containers"
 #define CONTAINER_LOGS	"/var/lib/layerblk/containers"
 #define CONTAINER_ID	65		/* 64 hex digits and the terminating zero */
@@ -71,5 +72,8 @@ const char *container_state_name(enum container_state state);
 int container_save(const struct pool *pool, const struct container *container, struct layerblk_error *err);
 /* Removes volume, record, log, and with `volumes` its anonymous volumes. The caller holds its lock, and nothing of it runs. */
 int container_remove(const struct pool *pool, const struct container *container, bool volumes, struct layerblk_error *err);
+
+/* Clears up after a container of this id whose conmon is gone, unless it lives; for work_sweep(). In end.c. */
+int container_clean(const struct pool *pool, const char *id, struct layerblk_error *err);
 
 #endif

@@ -228,6 +228,15 @@ const struct command run_commands[] = {
 	{ 0 },
 };
 
+int container_pool_open(struct command_call *call, struct image_pool *out)
+{
+	int rc = image_pool_open(call, out);
+
+	if (!rc)
+		work_sweep(&out->pool, CONTAINER_KIND, container_clean);
+	return rc;
+}
+
 int container_arguments(struct command_call *call, container_each_fn *each, bool quiet)
 {
 	struct container container;

@@ -7,11 +7,8 @@
 #include "image_commands.h"
 #include "keys.h"
 
-/* As image_pool_open(), which clears away what killed commands left of containers too. */
-static inline int container_pool_open(struct command_call *call, struct image_pool *out)
-{
-	return image_pool_open(call, out);
-}
+/* As image_pool_open(), and what killed commands left of containers is cleared away too. */
+int container_pool_open(struct command_call *call, struct image_pool *out);
 
 /*
  * Calls `each` for every container that the arguments name, and prints the name for each that worked (unless quiet). Gives the exit status:
