@@ -27,8 +27,7 @@ run() {
 nothing_left() {
 	assert_eq "$(layerctl volume ls --format json | jq '[.[] | select(.frozen | not)] | length')" 0 "volumes that are no layers"
 	assert_eq "$(layerctl volume ls --format json | jq -r '.[] | select(.active) | .name')" "" "active volumes"
-	[ -z "$(ls -A /run/layerblk/containers /run/layerblk/import /run/layerblk/oci /run/layerblk/mount 2>/dev/null |
-		grep -v ':$' | grep .)" ] || fail "left: $(ls -A /run/layerblk/*)"
+	[ -z "$(find /run/layerblk/{containers,import,oci,mount} -mindepth 1 2>/dev/null)" ] || fail "left: $(find /run/layerblk)"
 	grep -E "^/dev/layerblk| /run/layerblk" /proc/mounts && fail "a mount is left"
 	pgrep -x crun && fail "a crun is left"
 	[ -z "$(find /sys/fs/cgroup/layerblk -mindepth 1 -type d 2>/dev/null)" ] || fail "a cgroup is left"

@@ -90,9 +90,11 @@ static int unmount(struct working *working, bool lazy, struct layerblk_error *er
 	if (!working->mounted)
 		return 0;
 	rc = disk_umount(working->directory, lazy, err);
-	if (!rc)
-		working->mounted = false;
-	return rc;
+	if (rc)
+		return rc;
+	working->mounted = false;
+	rmdir(working->directory);	/* before the freezing, after which nobody looks for it */
+	return 0;
 }
 
 int working_unmount(struct working *working, struct layerblk_error *err)
@@ -112,7 +114,6 @@ int working_deactivate(struct working *working, struct layerblk_error *err)
 
 void working_done(struct working *working)
 {
-	rmdir(working->directory);
 	work_end(&working->work);
 }
 
