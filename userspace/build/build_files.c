@@ -86,14 +86,24 @@ static int take_words(struct copying *copying, struct layerblk_error *err)
 
 	if (!list) {
 		rc = config_words(step->text, step->build->file->escape, &copying->words, &copying->count, err);
+		if (rc)
+			return rc;
 	} else {
-		copying->words = calloc(json_object_array_length(list) + 1, sizeof(*copying->words));
-		for (size_t i = 0; copying->words && i < json_object_array_length(list); i++)
-			copying->words[copying->count++] = strdup(json_object_get_string(json_object_array_get_idx(list, i)));
+		size_t count = json_object_array_length(list);
+
+		copying->words = calloc(count + 1, sizeof(*copying->words));
+		for (; copying->words && copying->count < count; copying->count++)
+			copying->words[copying->count] = strdup(json_object_get_string(json_object_array_get_idx(list, copying->count)));
 	}
-	if (!rc && copying->count < 2)
-		rc = wrong(step, EINVAL, "it needs at least a source and a destination", err);
-	return rc;
+	for (size_t i = 0; copying->words && i < copying->count; i++)
+		if (!copying->words[i])
+			rc = -ENOMEM;
+	if (rc || !copying->words)
+		return wrong(step, ENOMEM, "no memory", err);
+	if (copying->count >= 2)
+		return 0;
+	wrong(step, EINVAL, "it needs at least a source and a destination", err);
+	return -EINVAL;
 }
 
 static int take_destination(struct copying *copying, struct layerblk_error *err)
