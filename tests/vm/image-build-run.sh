@@ -186,9 +186,9 @@ bad 'bad:2.*no command' $'FROM tiny\nRUN []'
 nothing_left
 
 step "a command that leaves something running"
-printf 'FROM tiny\nRUN (sleep 1000 &) ; echo left >/left\n' >left.Dockerfile
+printf 'FROM tiny\nRUN (sleep 987654 &) ; echo left >/left\n' >left.Dockerfile
 build -q -f left.Dockerfile ctx >/dev/null
-pgrep -x sleep && fail "it runs"
+pgrep -f '^sleep 987654' && fail "it runs"
 nothing_left
 
 running() {
