@@ -129,7 +129,7 @@ ctl rm -f deux
 step "container prune"
 ctl run -d --name goes-on tiny sleep 1000 >/dev/null
 echo n | ctl container prune | grep -q WARNING
-assert_eq "$(ctl container prune -f | wc -l)" 4 "removed"
+assert_eq "$(ctl container prune -f | grep -cxE "[0-9a-f]{64}")" 4 "removed"
 assert_eq "$(ctl ps -a --format '{{.Names}}')" goes-on
 ctl rm -f goes-on
 
