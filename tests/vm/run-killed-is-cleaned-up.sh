@@ -80,6 +80,27 @@ wait $pid || rc=$?
 assert_eq "$rc" 137 "its command's exit status"
 nothing_left
 
+step "killed when the container is made and does not run yet"
+cat >"$T/runtime" <<END
+#!/bin/sh
+case " \$* " in
+*" start "*) : >$T/starting; exec sleep 1000 ;;
+esac
+exec crun "\$@"
+END
+chmod +x "$T/runtime"
+layerctl run --runtime "$T/runtime" --name waits -v data:/data tiny true >/dev/null 2>&1 & pid=$!
+wait_until 60 test -e "$T/starting"
+assert_eq "$(layerctl ps --format '{{.Names}}')" waits "while somebody starts it"
+kill -KILL $pid
+wait $pid || true
+ended() {
+	layerctl ps -a --filter status=exited --format '{{.Names}}' | grep -qx waits
+}
+wait_until 60 ended
+layerctl rm waits >/dev/null
+nothing_left
+
 step "killed at random moments"
 for ((i = 0; i < 8; i++)); do
 	layerctl run --rm -v data:/data tiny sh -c 'dd if=/dev/zero of=/data/x bs=64k count=20 2>/dev/null' >/dev/null 2>&1 & pid=$!

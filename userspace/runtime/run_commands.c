@@ -7,6 +7,7 @@
 #include "oci.h"
 #include "run_commands.h"
 #include "run_options.h"
+#include "starting.h"
 
 #define OPTION_TIME	{ .name = "time", .letter = 't', .value = "SECONDS", .help = "How long to wait before KILL (default: 10)" }
 
@@ -232,9 +233,11 @@ int container_pool_open(struct command_call *call, struct image_pool *out)
 {
 	int rc = image_pool_open(call, out);
 
-	if (!rc)
-		work_sweep(&out->pool, CONTAINER_KIND, container_clean);
-	return rc;
+	if (rc)
+		return rc;
+	starting_sweep();
+	work_sweep(&out->pool, CONTAINER_KIND, container_clean);
+	return 0;
 }
 
 int container_arguments(struct command_call *call, container_each_fn *each, bool quiet)

@@ -26,6 +26,7 @@
 #include "ref.h"
 #include "spec.h"
 #include "start.h"
+#include "starting.h"
 
 struct start {
 	const struct pool *pool;
@@ -33,6 +34,7 @@ struct start {
 	struct work work;
 	struct share_list shares;
 	int hold;			/* of the root volume */
+	int starting;			/* of starting.h */
 	char bundle[PATH_MAX - 64];
 };
 
@@ -205,6 +207,8 @@ static int make_and_start(struct start *start, start_ready_fn *ready, void *arg,
 	if (!rc)
 		rc = oci_bundle_make(container->id, err);
 	if (!rc)
+		rc = starting_begin(container->id, &start->starting, err);
+	if (!rc)
 		rc = namespace_run(in_namespace, start, err);
 	if (rc == -ECHILD) {
 		char said[sizeof(err->why)];
@@ -216,7 +220,11 @@ static int make_and_start(struct start *start, start_ready_fn *ready, void *arg,
 		rc = network_up(container, oci_pid(container->id), err);
 	if (!rc && ready)
 		rc = ready(arg, container, err);
-	return rc ? rc : oci_start(container->id, err);
+	if (!rc)
+		rc = oci_start(container->id, err);
+	if (!rc)
+		starting_end(container->id, &start->starting);
+	return rc;
 }
 
 static int load_again(const struct pool *pool, struct container *container, struct layerblk_error *err)
@@ -234,7 +242,7 @@ static int load_again(const struct pool *pool, struct container *container, stru
 int container_start(const struct pool *pool, struct container *container, start_ready_fn *ready, void *arg, int *status,
 		    struct layerblk_error *err)
 {
-	struct start start = { .pool = pool, .container = container, .hold = -1, .work.lock = -1 };
+	struct start start = { .pool = pool, .container = container, .hold = -1, .starting = -1, .work.lock = -1 };
 	struct layerblk_error why = { 0 };
 	char before[16];
 	int rc = work_wait(pool, container->id, &start.work, err);
@@ -269,6 +277,7 @@ int container_start(const struct pool *pool, struct container *container, start_
 		work_end(&start.work);
 	}
 out:
+	starting_end(container->id, &start.starting);
 	shares_clear(&start.shares);
 	if (start.work.lock >= 0)	/* conmon has it as well */
 		close(start.work.lock);
