@@ -281,3 +281,18 @@ long long conmon_number(const char *bundle, const char *file)
 	stream = fopen(path, "re");
 	return stream && fscanf(stream, "%lld", &number) == 1 ? number : -1;
 }
+
+bool conmon_lives(const char *id)
+{
+	char bundle[PATH_MAX - 64], path[64], text[8192];
+	long long pid;
+	cleanup_fd int fd = -1;
+	ssize_t got;
+
+	oci_bundle_path(id, bundle, sizeof(bundle));
+	pid = conmon_number(bundle, CONMON_OWN_PID);
+	snprintf(path, sizeof(path), "/proc/%lld/cmdline", pid);
+	fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
+	return got > 0 && memmem(text, (size_t)got, id, strlen(id)) != NULL;
+}

@@ -59,4 +59,7 @@ void conmon_close(struct conmon_session *session);
 /* The number in a file of a bundle's directory; -1: none. */
 long long conmon_number(const char *bundle, const char *file);
 
+/* Whether the process that conmon.pid names is this container's conmon, or the exit command that it has become. */
+bool conmon_lives(const char *id);
+
 #endif

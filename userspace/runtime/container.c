@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <time.h>
 #include "cleanup.h"
+#include "conmon.h"
 #include "container.h"
 #include "disk.h"
 #include "hold.h"
@@ -259,7 +260,8 @@ enum container_state container_state(const struct pool *pool, const struct conta
 		return CONTAINER_EXITED;
 	if (oci_is_alive(container->id))
 		return oci_is_paused(container->id) ? CONTAINER_PAUSED : CONTAINER_RUNNING;
-	return work_is_alive(pool, container->id) ? CONTAINER_RUNNING : CONTAINER_EXITED;
+	/* Between conmon, which lets go of the lock, and its exit command, which takes it, too. */
+	return work_is_alive(pool, container->id) || conmon_lives(container->id) ? CONTAINER_RUNNING : CONTAINER_EXITED;
 }
 
 const char *container_state_name(enum container_state state)

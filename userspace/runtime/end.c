@@ -25,20 +25,6 @@
 #define EXIT_FILE_MS	5000
 #define RESTART_MS_MAX	60000
 
-/* Whether the process that conmon.pid names is this container's conmon. */
-static bool conmon_lives(const char *id, const char *bundle)
-{
-	char path[64], text[8192];
-	long long pid = conmon_number(bundle, CONMON_OWN_PID);
-	cleanup_fd int fd = -1;
-	ssize_t got;
-
-	snprintf(path, sizeof(path), "/proc/%lld/cmdline", pid);
-	fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
-	return got > 0 && memmem(text, (size_t)got, id, strlen(id)) != NULL;
-}
-
 /* conmon lets go of the lock a moment before it writes the status. 137 when nobody wrote it. */
 static int exit_status(const struct container *container, const char *bundle)
 {
@@ -47,7 +33,7 @@ static int exit_status(const struct container *container, const char *bundle)
 
 	do
 		status = conmon_number(bundle, CONMON_EXIT);
-	while (status < 0 && conmon_lives(container->id, bundle) && wait_again(&wait));
+	while (status < 0 && conmon_lives(container->id) && wait_again(&wait));
 	return status >= 0 && status < 256 ? (int)status : 137;
 }
 
@@ -130,7 +116,7 @@ int container_clean(const struct pool *pool, const char *id, struct layerblk_err
 	oci_bundle_path(id, bundle, sizeof(bundle));
 	if (oci_is_alive(id))
 		return 0;		/* its conmon was killed, it goes on */
-	if (conmon_lives(id, bundle))
+	if (conmon_lives(id))
 		return 0;		/* and is about to run the exit command, which knows what to do */
 	rc = container_find(pool, id, &container, &why);
 	if (rc == -ENOENT)

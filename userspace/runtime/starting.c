@@ -63,7 +63,8 @@ static void sweep_one(const char *id)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return;			/* nearly all */
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+	/* While the runtime is still making it there is nothing to end yet, and the next command looks again. */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && oci_pid(id)) {
 		if (waits(id))
 			oci_delete(id);
 		unlink(path);
