@@ -33,7 +33,7 @@ step "sizes"
 for size in 0 1 4095 4097 -1 -4096 9223372036854775808 18446744073709551616 8E 16E 1X '' ' ' 1.00001K 0x10; do
 	refused layerctl volume create --size "$size" "n"
 done
-refused layerctl volume create n
+refused layerctl volume create --quota 1 n
 refused layerctl volume resize v 0
 refused layerctl volume resize v 16M
 refused layerctl volume resize base 64M
