@@ -4,12 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+#include "open_in_root.h"
 #include "tree_changes.h"
 #include "cleanup.h"
 #include "context.h"
@@ -29,9 +28,7 @@ static int failed(const char *path, int error, struct layerblk_error *err)
 
 int context_open(const struct context *context, const char *path, int flags)
 {
-	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-
-	return (int)syscall(SYS_openat2, context->root, *path ? path : ".", &how, sizeof(how));
+	return open_in_root(context->root, path, flags);
 }
 
 /* ------------------------------------------------------------------ .dockerignore */

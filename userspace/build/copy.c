@@ -4,14 +4,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 #include "apply.h"
+#include "open_in_root.h"
 #include "tree_changes.h"
 #include "cleanup.h"
 #include "copy.h"
@@ -25,13 +24,6 @@ static int failed(const char *path, int error, struct layerblk_error *err)
 	return layerblk_error_set(err, error, WHAT, *path ? path : ".", "%s", strerror(error));
 }
 
-static int open_in(int root, const char *path, int flags)
-{
-	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-
-	return (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
-}
-
 /* ------------------------------------------------------------------ directories of the destination */
 
 /* One directory, whose parent is there. */
@@ -39,7 +31,7 @@ static int make_one(int root, const char *path, uint32_t uid, uint32_t gid, stru
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	cleanup_free char *above = strndup(path, slash ? (size_t)(slash - path) : 0);
-	cleanup_fd int parent = above ? open_in(root, above, O_RDONLY | O_DIRECTORY) : -1;
+	cleanup_fd int parent = above ? open_in_root(root, above, O_RDONLY | O_DIRECTORY) : -1;
 
 	if (parent < 0)
 		return failed(path, above ? errno : ENOMEM, err);
@@ -65,7 +57,7 @@ int copy_make_directory(int root, const char *path, uint32_t uid, uint32_t gid, 
 		end += strcspn(end, "/");
 		kept = *end;
 		*end = '\0';
-		there = open_in(root, part, O_PATH | O_DIRECTORY);
+		there = open_in_root(root, part, O_PATH | O_DIRECTORY);
 		if (there < 0)
 			rc = errno == ENOENT || errno == ENOTDIR ? make_one(root, part, uid, gid, err) : failed(path, errno, err);
 		*end = kept;
@@ -76,7 +68,7 @@ int copy_make_directory(int root, const char *path, uint32_t uid, uint32_t gid, 
 
 static bool is_directory(int root, const char *path)
 {
-	cleanup_fd int fd = open_in(root, path, O_PATH | O_DIRECTORY);
+	cleanup_fd int fd = open_in_root(root, path, O_PATH | O_DIRECTORY);
 
 	return fd >= 0;
 }
@@ -94,7 +86,7 @@ static int open_above(const struct copy *copy, const char *path, const char **na
 	rc = copy_make_directory(copy->root, above, copy->uid, copy->gid, err);
 	if (rc)
 		return rc;
-	fd = open_in(copy->root, above, O_RDONLY | O_DIRECTORY);
+	fd = open_in_root(copy->root, above, O_RDONLY | O_DIRECTORY);
 	return fd < 0 ? failed(path, errno, err) : fd;
 }
 
@@ -300,7 +292,7 @@ int copy_unpack(int to, int fd, struct layerblk_error *err)
 static int unpack_tar(const struct copy *copy, int fd, const char *path, struct layerblk_error *err)
 {
 	int rc = copy_make_directory(copy->root, copy->destination, copy->uid, copy->gid, err);
-	cleanup_fd int to = rc ? -1 : open_in(copy->root, copy->destination, O_RDONLY | O_DIRECTORY);
+	cleanup_fd int to = rc ? -1 : open_in_root(copy->root, copy->destination, O_RDONLY | O_DIRECTORY);
 
 	if (rc)
 		return rc;
@@ -324,7 +316,7 @@ static int copy_one(const struct copy *copy, const char *path, bool into, struct
 		rc = copy_make_directory(copy->root, copy->destination, copy->uid, copy->gid, err);
 		if (rc)
 			return rc;
-		to = open_in(copy->root, copy->destination, O_RDONLY | O_DIRECTORY);
+		to = open_in_root(copy->root, copy->destination, O_RDONLY | O_DIRECTORY);
 		return to < 0 ? failed(path, errno, err) : copy_directory(copy, fd, path, to, err);
 	}
 	if (!S_ISREG(st.st_mode))

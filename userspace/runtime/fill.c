@@ -7,17 +7,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include "cleanup.h"
 #include "fill.h"
 #include "namespace.h"
+#include "open_in_root.h"
 #include "tree_tar.h"
 #include "view.h"
 
@@ -73,17 +72,9 @@ static int copy(int from, int to, struct ends *ends, struct layerblk_error *err)
 	return other ? other : rc;
 }
 
-/* The directory of the image that the volume covers; -1 when there is none. */
-static int open_covered(int root, const char *target)
-{
-	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-
-	return (int)syscall(SYS_openat2, root, target, &how, sizeof(how));
-}
-
 static int fill_from(int root, int volume, const struct share *share, struct layerblk_error *err)
 {
-	cleanup_fd int covered = open_covered(root, share->target);
+	cleanup_fd int covered = open_in_root(root, share->target, O_RDONLY | O_DIRECTORY);
 	cleanup_free char *path = NULL;
 	struct ends ends = { 0 };
 	struct stat st;

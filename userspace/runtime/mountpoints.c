@@ -6,17 +6,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include "cleanup.h"
 #include "json.h"
 #include "mountpoints.h"
+#include "open_in_root.h"
 #include "path.h"
 
 #define LINKS_MAX	16		/* dangling ones, one behind the other */
@@ -33,13 +32,6 @@ struct mountpoint {
 static int failed(const char *path, int error, struct layerblk_error *err)
 {
 	return layerblk_error_set(err, error, "make a place to mount on", path, "%s", strerror(error));
-}
-
-static int open_in(int root, const char *path, int flags)
-{
-	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-
-	return (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
 }
 
 static bool same_time(const struct timespec *a, const struct timespec *b)
@@ -62,7 +54,7 @@ static int make_entry(int above, const char *name, bool directory)
 /* One that is missing, in a directory that is there. */
 static int make_one(int root, const char *above, const char *name, bool directory, struct mountpoints *out, struct layerblk_error *err)
 {
-	cleanup_fd int fd = open_in(root, above, O_RDONLY | O_DIRECTORY);
+	cleanup_fd int fd = open_in_root(root, above, O_RDONLY | O_DIRECTORY);
 	struct mountpoint *more = reallocarray(out->items, out->count + 1, sizeof(*more));
 	struct stat st;
 
@@ -92,7 +84,7 @@ static int make_one(int root, const char *above, const char *name, bool director
 /* Where a symbolic link leads that is at `path`, as a path beneath the root; NULL when there is none. */
 static char *link_target(int root, const char *path)
 {
-	cleanup_fd int fd = open_in(root, path, O_PATH | O_NOFOLLOW);
+	cleanup_fd int fd = open_in_root(root, path, O_PATH | O_NOFOLLOW);
 	cleanup_free char *joined = NULL;
 	const char *slash = strrchr(path, '/');
 	char target[PATH_MAX];
@@ -113,7 +105,7 @@ static int make_path(int root, const char *path, bool directory, int links, stru
 {
 	const char *slash = strrchr(path, '/');
 	cleanup_free char *above = strndup(path, slash ? (size_t)(slash - path) : 0), *target = NULL;
-	cleanup_fd int there = open_in(root, path, O_PATH);
+	cleanup_fd int there = open_in_root(root, path, O_PATH);
 	int rc;
 
 	if (there >= 0)
@@ -172,7 +164,7 @@ int mountpoints_make(int root, json_object *mounts, struct mountpoints *out, str
 
 static void remove_one(int root, const struct mountpoint *point)
 {
-	cleanup_fd int above = open_in(root, point->above, O_RDONLY | O_DIRECTORY);
+	cleanup_fd int above = open_in_root(root, point->above, O_RDONLY | O_DIRECTORY);
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, point->before };
 	struct stat st, entry;
 

@@ -2,14 +2,13 @@
 /* See users.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include "cleanup.h"
+#include "open_in_root.h"
 #include "users.h"
 
 #define FILE_MAX	(4U << 20)
@@ -17,11 +16,7 @@
 
 char *read_beneath(int root, const char *path, size_t max)
 {
-	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	cleanup_fd int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	cleanup_fd int fd = open_in_root(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	cleanup_free char *text = NULL;
 	struct stat st;
 	size_t used = 0;

@@ -2,12 +2,10 @@
 /* See view.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include "cleanup.h"
 #include "disk.h"
@@ -15,6 +13,7 @@
 #include "hold.h"
 #include "json.h"
 #include "oci.h"
+#include "open_in_root.h"
 #include "view.h"
 
 #define VIEW_DIR	RUN_DIR "/view"
@@ -50,8 +49,7 @@ static int mount_volume(struct view *view, uint64_t volume, bool frozen, struct 
 /* At the container's path, which must not lead out of its root. */
 static int bind_share(struct view *view, const struct share *share, struct layerblk_error *err)
 {
-	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-	cleanup_fd int target = (int)syscall(SYS_openat2, view->root, share->target, &how, sizeof(how));
+	cleanup_fd int target = open_in_root(view->root, share->target, O_PATH);
 	const char *source = share->kind == SHARE_BIND ? share->source : share->path;
 	char path[64];
 
