@@ -19,6 +19,15 @@ containers_on() {
 	layerctl image import "$T/tiny" >/dev/null
 }
 
+# builds_on DEVICE: a pool with the tiny image to build from, and $T for what is built from it.
+builds_on() {
+	pool_on "$1"
+	cd "$T"
+	export TMPDIR=$T
+	mkimage oci tiny
+	layerctl image import -q tiny >/dev/null
+}
+
 # status_of COMMAND...: prints its exit status; what it says goes to $T/out and $T/err.
 status_of() {
 	local rc=0

@@ -13,17 +13,16 @@ import struct
 import subprocess
 import sys
 
+sys.dont_write_bytecode = True
+import superblock  # noqa: E402  pylint: disable=wrong-import-position
+
 BLOCK = 4096
 STREAM, VOLUME, BLOCKS, VOLUME_END, STREAM_END = range(1, 6)
 
 
 def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82f63b78 if crc & 1 else 0)
-    return crc ^ 0xffffffff
+    """The usual form of it, which inverts the result."""
+    return superblock.crc32c(data) ^ 0xffffffff
 
 
 def head(type_, encoding, length, count, number, payload_crc):

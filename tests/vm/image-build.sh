@@ -7,11 +7,7 @@
 . "$TEST_REPO/tests/lib/pool.sh"
 . "$TEST_REPO/tests/lib/images.sh"
 
-pool_on "$VM_DISK_pool"
-cd "$T"
-export TMPDIR=$T
-mkimage oci tiny
-layerctl image import -q tiny >/dev/null
+builds_on "$VM_DISK_pool"
 mkdir -p ctx/dir m
 echo one >ctx/one
 echo two >ctx/dir/two

@@ -12,8 +12,8 @@
 #include "backup_output.h"
 #include "cleanup.h"
 #include "disk.h"
-#include "import.h"
 #include "report.h"
+#include "working.h"
 
 #define NAME_PART	160		/* bytes of the volume's name in that of the snapshot */
 
@@ -45,7 +45,7 @@ static int try_name(struct backup *backup, const char *name, struct layerblk_att
 	rc = layerblk_vol_find(pool->lb, pool->uuid, name, 0, &taken, err);
 	rc = rc == -ENOENT ? 0 : rc ? rc : -EEXIST;
 	if (!rc) {
-		work_enter(attrs, name, IMPORT_KIND);
+		work_enter(attrs, name, WORKING_KIND);
 		rc = layerblk_vol_snapshot(pool->lb, pool->uuid, backup->source.id, name, LB_SNAP_FROZEN, 0, attrs,
 					   &backup->record.id, err);
 		rc = rc == -EEXIST ? -EAGAIN : rc;
@@ -112,7 +112,7 @@ void backup_abandon(struct backup *backup)
 
 	if (!backup->pool || !backup->record.id)
 		return;
-	if (import_clean(backup->pool, backup->record.snapshot, &err) != 0)
+	if (working_clean(backup->pool, backup->record.snapshot, &err) != 0)
 		report_note("the snapshot of the failed backup stays until the next command: %s",
 			    layerblk_error_format(&err, text, sizeof(text)));
 	work_end(&backup->work);

@@ -13,13 +13,13 @@
 #include "cleanup.h"
 #include "data_volume.h"
 #include "image_commands.h"
-#include "import.h"
 #include "labels.h"
 #include "ref.h"
 #include "report.h"
 #include "size.h"
 #include "volume.h"
 #include "volume_users.h"
+#include "working.h"
 
 struct job {
 	struct command_call *call;
@@ -124,7 +124,7 @@ static int choose_named(struct job *job, struct lb_vol_info **out, size_t *count
 						"it stands for storage elsewhere, which is to be backed up there");
 	}
 	if (!rc)
-		work_sweep(&job->at.pool, IMPORT_KIND, import_clean);
+		work_sweep(&job->at.pool, WORKING_KIND, working_clean);
 	return rc;
 }
 

@@ -5,31 +5,26 @@
 #include <stdlib.h>
 #include "cleanup.h"
 #include "disk.h"
-#include "import.h"
-#include "remove.h"
 #include "replaced.h"
 #include "report.h"
+#include "volume_users.h"
+#include "working.h"
 
 #define NAME_PART	160		/* bytes of its name in the one aside */
 
 static const char doing[] = "replace the volume";
 
-static bool has_attribute(const struct pool *pool, uint64_t id, const char *key)
-{
-	cleanup_free char *value = NULL;
-
-	return layerblk_attr_get(pool->lb, pool->uuid, id, key, &value, NULL, NULL) == 0;
-}
-
 static int check(const struct pool *pool, const char *name, struct lb_vol_info *info, struct layerblk_error *err)
 {
 	int rc = layerblk_vol_find(pool->lb, pool->uuid, name, 0, info, err);
+	enum volume_kind kind;
 
 	if (rc)
 		return rc;
-	if (has_attribute(pool, info->id, ATTR_CONTAINER))
+	kind = volume_kind(pool, info);
+	if (kind == VOLUME_CONTAINER)
 		return layerblk_error_set(err, EBUSY, doing, name, "it is a container's root");
-	if (has_attribute(pool, info->id, ATTR_LAYER) || has_attribute(pool, info->id, ATTR_IMPORT))
+	if (kind == VOLUME_LAYER || kind == VOLUME_WORKING)
 		return layerblk_error_set(err, EBUSY, doing, name, "it belongs to an image, or another command is working on it");
 	if (info->flags & LB_VOL_OPEN)
 		return layerblk_error_set(err, EBUSY, doing, name, "it is in use");
@@ -72,7 +67,7 @@ void replaced_enter(const struct replaced *replaced, struct layerblk_attrs *attr
 {
 	if (!replaced->id)
 		return;
-	work_enter(attrs, replaced->work.name, IMPORT_KIND);
+	work_enter(attrs, replaced->work.name, WORKING_KIND);
 	layerblk_attrs_set_string(attrs, replaced->id, ATTR_IMPORT, "replaced", 0);
 }
 
@@ -87,7 +82,7 @@ void replaced_end(struct replaced *replaced, const struct pool *pool, int rc)
 	if (rc && layerblk_vol_set(pool->lb, pool->uuid, replaced->id, &change, NULL, &err) != 0)
 		report_note("the volume %s is called %s now: %s", replaced->name, replaced->work.name,
 			    layerblk_error_format(&err, text, sizeof(text)));
-	else if (!rc && import_clean(pool, replaced->work.name, &err) != 0)
+	else if (!rc && working_clean(pool, replaced->work.name, &err) != 0)
 		report_note("the replaced volume stays until the next command: %s", layerblk_error_format(&err, text, sizeof(text)));
 	work_end(&replaced->work);
 	replaced->id = 0;

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 #include "cleanup.h"
-#include "import.h"
 #include "replaced.h"
 #include "report.h"
 #include "restore_target.h"
+#include "working.h"
 
 static int no_memory(struct layerblk_error *err)
 {
@@ -45,7 +45,7 @@ int restore_target_make(struct restore_target *target, const struct pool *pool, 
 	rc = work_begin(pool, name, &target->work, err);
 	if (rc)
 		return rc;
-	work_enter(attrs, name, IMPORT_KIND);
+	work_enter(attrs, name, WORKING_KIND);
 	layerblk_attrs_set_string(attrs, LB_ATTR_NEW_VOLUME, ATTR_IMPORT, "restore", 0);
 	rc = layerblk_vol_create(pool->lb, pool->uuid, name, size, 0, attrs, &target->id, err);
 	if (rc) {
@@ -186,7 +186,7 @@ void restore_target_discard(struct restore_target *target)
 		return;
 	if (target->fd >= 0)
 		close(take_fd(&target->fd));
-	if (import_clean(target->pool, target->work.name, &err) != 0)
+	if (working_clean(target->pool, target->work.name, &err) != 0)
 		report_note("the unfinished volume stays until the next command: %s", layerblk_error_format(&err, text, sizeof(text)));
 	work_end(&target->work);
 	target->id = 0;

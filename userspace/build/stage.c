@@ -170,16 +170,12 @@ static int change_files(struct build_state *state, struct working *working, stat
 
 static char *layer_json(const struct build_state *state, const struct built *layer)
 {
-	cleanup_json json_object *json = json_object_new_object();
+	cleanup_json json_object *json = layer_attribute_new(state->fs, layer->chain, layer->diff_id);
 
 	if (!json)
 		return NULL;
-	json_object_object_add(json, "version", json_object_new_int(1));
-	json_object_object_add(json, "chain", json_object_new_string(layer->chain));
-	json_object_object_add(json, "diff_id", json_object_new_string(layer->diff_id));
 	json_object_object_add(json, "provisional", json_object_new_boolean(true));
 	json_object_object_add(json, "build", json_object_new_string(state->key));
-	json_object_object_add(json, "fs", json_object_new_string(state->fs));
 	return strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 }
 

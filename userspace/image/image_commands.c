@@ -5,10 +5,9 @@
 #include "confirm.h"
 #include "filesystem.h"
 #include "image_commands.h"
-#include "import.h"
 #include "packer.h"
 #include "ref.h"
-#include "work.h"
+#include "working.h"
 
 #define OPTION_FS	{ .name = "fs", .value = "TYPE", .help = "File system of the layers: \"ext4\" (default) or \"xfs\"", \
 			  .complete = COMPLETE_WORDS, .words = FILESYSTEM_WORDS }
@@ -316,7 +315,7 @@ int image_pool_open(struct command_call *call, struct image_pool *out)
 	memcpy(out->uuid, status.uuid, sizeof(out->uuid));
 	out->pool.lb = lb;
 	out->pool.uuid = out->uuid;
-	work_sweep(&out->pool, IMPORT_KIND, import_clean);
+	work_sweep(&out->pool, WORKING_KIND, working_clean);
 	return 0;
 }
 

@@ -41,11 +41,6 @@ void import_interrupt(void)
 	interrupted = 1;
 }
 
-int import_clean(const struct pool *pool, const char *name, struct layerblk_error *err)
-{
-	return working_clean(pool, name, err);
-}
-
 /* ------------------------------------------------------------------ one layer */
 
 static int show_progress(void *arg, uint64_t done)
@@ -112,19 +107,15 @@ static int fill(struct import *import, size_t at, struct filling *filling, struc
 static char *layer_json(const struct import *import, size_t at, const struct filling *filling, const struct stream *stream)
 {
 	const struct bundle_layer *layer = &import->image->layers[at];
-	cleanup_json json_object *json = json_object_new_object();
+	cleanup_json json_object *json = layer_attribute_new(import->options->fs, layer->chain, layer->diff_id);
 
 	if (!json)
 		return NULL;
-	json_object_object_add(json, "version", json_object_new_int(1));
-	json_object_object_add(json, "chain", json_object_new_string(layer->chain));
-	json_object_object_add(json, "diff_id", json_object_new_string(layer->diff_id));
 	json_object_object_add(json, "digest", json_object_new_string(stream_digest(stream)));
 	if (layer->media_type && *layer->media_type)
 		json_object_object_add(json, "media_type", json_object_new_string(layer->media_type));
 	json_object_object_add(json, "size", json_object_new_int64((int64_t)stream_blob_bytes(stream)));
 	json_object_object_add(json, "tar_size", json_object_new_int64((int64_t)stream_tar_bytes(stream)));
-	json_object_object_add(json, "fs", json_object_new_string(import->options->fs));
 	json_object_object_add(json, "recipe", layer_recipe_json(&filling->place));
 	return strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 }

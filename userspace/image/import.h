@@ -12,8 +12,6 @@
 #include "bundle.h"
 #include "record.h"
 
-#define IMPORT_KIND	"import"	/* of work.h; the same as WORKING_KIND */
-
 struct import_options {
 	const char *fs;
 	uint64_t size;			/* of a base layer's volume, bytes */
@@ -31,8 +29,5 @@ void import_interrupt(void);
  */
 int import_image(const struct pool *pool, struct source *source, const struct bundle_image *image,
 		 const struct import_options *options, struct image_record *record, struct layerblk_error *err);
-
-/* Clears away a working volume of a killed import; for work_sweep(). */
-int import_clean(const struct pool *pool, const char *name, struct layerblk_error *err);
 
 #endif

@@ -9,9 +9,8 @@
 #include "cleanup.h"
 #include "layer_commit.h"
 #include "finalize.h"
-#include "import.h"
 #include "json.h"
-#include "work.h"
+#include "working.h"
 
 struct committing {
 	const struct pool *pool;
@@ -104,15 +103,11 @@ static int take_chain(struct committing *job, struct layerblk_error *err)
 
 static char *layer_json(const struct committing *job)
 {
-	cleanup_json json_object *json = json_object_new_object();
+	cleanup_json json_object *json = layer_attribute_new(job->record.fs, job->chain, job->diff_id);
 
 	if (!json)
 		return NULL;
-	json_object_object_add(json, "version", json_object_new_int(1));
-	json_object_object_add(json, "chain", json_object_new_string(job->chain));
-	json_object_object_add(json, "diff_id", json_object_new_string(job->diff_id));
 	json_object_object_add(json, "provisional", json_object_new_boolean(true));
-	json_object_object_add(json, "fs", json_object_new_string(job->record.fs));
 	return strdup(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 }
 
@@ -131,7 +126,7 @@ static int take_snapshot(struct committing *job, struct layerblk_error *err)
 	rc = work_begin(pool, name, &job->work, err);
 	if (rc)
 		return rc;
-	work_enter(attrs, name, IMPORT_KIND);
+	work_enter(attrs, name, WORKING_KIND);
 	layerblk_attrs_set_string(attrs, LB_ATTR_NEW_VOLUME, ATTR_IMPORT, job->chain, 0);
 	return layerblk_vol_snapshot(pool->lb, pool->uuid, job->commit->volume, name, LB_SNAP_FROZEN, 0, attrs, &job->volume, err);
 }
@@ -201,7 +196,7 @@ int image_commit(const struct pool *pool, const struct image_commit *commit, str
 	if (!rc)
 		rc = enter(&job, config, err);
 	if (rc && commit->keep && job.work.lock >= 0)
-		import_clean(pool, job.work.name, NULL);
+		working_clean(pool, job.work.name, NULL);
 	work_end(&job.work);
 	if (rc)
 		record_clear(&job.record);

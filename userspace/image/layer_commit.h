@@ -25,7 +25,7 @@ struct image_commit {
 
 /*
  * Makes the image; *out is its record. A mounted volume's file system is as of one instant. In one transaction with keep false;
- * with keep, a crash in between leaves a frozen volume that the next command removes (work.h, IMPORT_KIND).
+ * with keep, a crash in between leaves a frozen volume that the next command removes (working.h).
  */
 int image_commit(const struct pool *pool, const struct image_commit *commit, struct image_record *out, struct layerblk_error *err);
 

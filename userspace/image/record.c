@@ -457,6 +457,19 @@ void layer_name(const char *fs, const char *chain, char name[LB_NAME_MAX + 1])
 	snprintf(name, LB_NAME_MAX + 1, "layer-%.16s%s%s", digest_hex(chain), plain ? "" : ".", plain ? "" : fs);
 }
 
+json_object *layer_attribute_new(const char *fs, const char *chain, const char *diff_id)
+{
+	json_object *json = json_object_new_object();
+
+	if (!json)
+		return NULL;
+	json_object_object_add(json, "version", json_object_new_int(1));
+	json_object_object_add(json, "chain", json_object_new_string(chain));
+	json_object_object_add(json, "diff_id", json_object_new_string(diff_id));
+	json_object_object_add(json, "fs", json_object_new_string(fs));
+	return json;
+}
+
 json_object *layer_attribute(const struct pool *pool, uint64_t id)
 {
 	cleanup_free char *text = NULL;

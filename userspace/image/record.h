@@ -114,6 +114,8 @@ void build_key(const char *fs, const char *key, char out[KEY_TEXT]);
 void layer_name(const char *fs, const char *chain, char name[LB_NAME_MAX + 1]);
 /* The two ChainIDs that a layer can have, the first as it was made, the second final (""), from ATTR_LAYER. */
 void layer_chains(json_object *attribute, const char **chain, const char **final);
+/* The beginning of ATTR_LAYER for a layer that is being made; NULL: no memory. */
+json_object *layer_attribute_new(const char *fs, const char *chain, const char *diff_id);
 /* What ATTR_LAYER says of a volume, or NULL when it is no layer. json_object_put() it. */
 json_object *layer_attribute(const struct pool *pool, uint64_t id);
 

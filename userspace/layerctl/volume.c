@@ -39,14 +39,14 @@ struct listing {
 	struct volume_uses uses;
 };
 
-static bool has_label(const struct pool *pool, const struct lb_vol_info *info, const char *text)
+bool volume_has_label(const struct pool *pool, uint64_t id, const char *text)
 {
 	cleanup_free char *value = NULL;
 	const char *equals = strchr(text, '=');
 	char key[LB_KEY_MAX + sizeof(USER_LABEL)];
 
 	snprintf(key, sizeof(key), USER_LABEL "%.*s", equals ? (int)(equals - text) : LB_KEY_MAX, text);
-	if (layerblk_attr_get(pool->lb, pool->uuid, info->id, key, &value, NULL, NULL))
+	if (layerblk_attr_get(pool->lb, pool->uuid, id, key, &value, NULL, NULL))
 		return false;
 	return !equals || !strcmp(value, equals + 1);
 }
@@ -55,7 +55,7 @@ bool volume_matches(const struct pool *pool, const struct lb_vol_info *info, con
 {
 	const char *value = strchr(filter, '=') + 1;
 
-	return !strncmp(filter, "name=", 5) ? strstr(info->name, value) != NULL : has_label(pool, info, value);
+	return !strncmp(filter, "name=", 5) ? strstr(info->name, value) != NULL : volume_has_label(pool, info->id, value);
 }
 
 /* The names are checked before. */

@@ -110,10 +110,8 @@ int container_clean(const struct pool *pool, const char *id, struct layerblk_err
 {
 	struct layerblk_error why = { 0 };
 	struct container container;
-	char bundle[PATH_MAX - 64];
 	int rc;
 
-	oci_bundle_path(id, bundle, sizeof(bundle));
 	if (oci_is_alive(id))
 		return 0;		/* its conmon was killed, it goes on */
 	if (conmon_lives(id))

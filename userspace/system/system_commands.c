@@ -4,6 +4,7 @@
 #include <string.h>
 #include "cleanup.h"
 #include "confirm.h"
+#include "json.h"
 #include "output.h"
 #include "remove.h"
 #include "run_commands.h"
@@ -58,15 +59,11 @@ static json_object *image_row(const struct usage *usage, const struct image_reco
 			json_object_array_add(names, output_string(usage->images.tags[i].name));
 	for (size_t i = 0; i < image->layer_count; i++) {
 		const struct usage_item *item = usage_item(usage, image->layers[i]);
-		size_t others = 0;
 
 		if (!item)
 			continue;
-		for (size_t k = 0; k < usage->images.record_count; k++)
-			for (size_t l = 0; l < usage->images.records[k].layer_count; l++)
-				others += &usage->images.records[k] != image && usage->images.records[k].layers[l] == image->layers[i];
 		all += item->info->owned_blocks * LB_BLOCK_SIZE;
-		unique += others ? 0 : item->info->owned_blocks * LB_BLOCK_SIZE;
+		unique += item->images > 1 ? 0 : item->info->owned_blocks * LB_BLOCK_SIZE;
 	}
 	json_object_object_add(row, "names", names);
 	json_object_object_add(row, "id", json_object_new_string(image->id));
@@ -91,12 +88,12 @@ static json_object *item_rows(const struct usage *usage)
 	json_object *rows = json_object_new_array();
 
 	for (size_t i = 0; i < usage->count; i++)
-		if (!usage->items[i].in_image)
+		if (!usage->items[i].images)
 			json_object_array_add(rows, item_row(usage, &usage->items[i]));
 	return rows;
 }
 
-static int print_df(const struct command_call *call, json_object *sums, json_object *images, json_object *items)
+static void print_df(json_object *answer)
 {
 	static const struct output_column columns[] = {
 		{ "TYPE", "type", OUTPUT_TEXT }, { "TOTAL", "total", OUTPUT_NUMBER }, { "ACTIVE", "active", OUTPUT_NUMBER },
@@ -110,21 +107,24 @@ static int print_df(const struct command_call *call, json_object *sums, json_obj
 		{ "VOLUME", "name", OUTPUT_TEXT }, { "KIND", "kind", OUTPUT_TEXT }, { "SIZE", "size", OUTPUT_SIZE },
 		{ "CONTAINERS", "links", OUTPUT_NUMBER }, { "IN USE", "in_use", OUTPUT_TEXT }, { 0 },
 	};
+	json_object *images, *items;
 
-	output_table(stdout, columns, sums, 0, false);
-	if (option_is_set(call, "verbose")) {
-		putchar('\n');
-		output_table(stdout, image_columns, images, 0, false);
-		putchar('\n');
-		output_table(stdout, item_columns, items, 0, false);
-	}
-	return fflush(stdout) ? 1 : 0;
+	output_table(stdout, columns, json_member(answer, "summary", json_type_array), 0, false);
+	images = json_member(answer, "images", json_type_array);
+	items = json_member(answer, "volumes", json_type_array);
+	if (!images)
+		return;			/* not --verbose */
+	putchar('\n');
+	output_table(stdout, image_columns, images, 0, false);
+	putchar('\n');
+	output_table(stdout, item_columns, items, 0, false);
 }
 
 static int df(struct command_call *call)
 {
 	cleanup_json json_object *answer = json_object_new_object();
-	json_object *sums = json_object_new_array(), *images, *items;
+	json_object *sums = json_object_new_array();
+	bool verbose = option_is_set(call, "verbose");
 	enum output_format format;
 	struct usage usage = { 0 };
 	struct image_pool at;
@@ -136,20 +136,19 @@ static int df(struct command_call *call)
 	rc = container_pool_open(call, &at);
 	if (!rc)
 		rc = usage_load(&at.pool, &usage, &call->error);
-	if (!rc) {
-		for (size_t i = 0; i < USAGE_ROWS; i++)
-			json_object_array_add(sums, sum_row(row_names[i], &usage.sums[i]));
-		images = image_rows(&usage);
-		items = item_rows(&usage);
-		json_object_object_add(answer, "images", images);
-		json_object_object_add(answer, "volumes", items);
+	for (size_t i = 0; !rc && i < USAGE_ROWS; i++)
+		json_object_array_add(sums, sum_row(row_names[i], &usage.sums[i]));
+	if (!rc && verbose) {
+		json_object_object_add(answer, "images", image_rows(&usage));
+		json_object_object_add(answer, "volumes", item_rows(&usage));
 	}
 	usage_clear(&usage);
 	if (rc)
 		return command_fail(call);
 	if (format == OUTPUT_JSON)
-		return output_json(option_is_set(call, "verbose") ? answer : sums);
-	return print_df(call, sums, images, items);
+		return output_json(verbose ? answer : sums);
+	print_df(answer);
+	return fflush(stdout) ? 1 : 0;
 }
 
 /* ------------------------------------------------------------------ prune */

@@ -7,19 +7,19 @@
 #include "json.h"
 #include "usage.h"
 
+static int by_id(const void *a, const void *b)
+{
+	const struct lb_vol_info *first = a, *second = b;
+
+	return first->id < second->id ? -1 : first->id > second->id;
+}
+
 struct usage_item *usage_item(const struct usage *usage, uint64_t volume)
 {
-	size_t low = 0, high = usage->count;
+	const struct lb_vol_info key = { .id = volume };
+	const struct lb_vol_info *found = usage->count ? bsearch(&key, usage->volumes, usage->count, sizeof(key), by_id) : NULL;
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (usage->volumes[middle].id < volume)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < usage->count && usage->volumes[low].id == volume ? &usage->items[low] : NULL;
+	return found ? &usage->items[found - usage->volumes] : NULL;
 }
 
 /* A volume and all that it stands on. */
@@ -63,7 +63,7 @@ static void mark_images(struct usage *usage)
 			struct usage_item *item = usage_item(usage, image->layers[k]);
 
 			if (item)
-				item->in_image = true;
+				item->images++;
 		}
 	}
 }
@@ -79,7 +79,7 @@ static void add_up(struct usage *usage)
 {
 	for (size_t i = 0; i < usage->count; i++) {
 		const struct usage_item *item = &usage->items[i];
-		enum usage_row row = item->kind == VOLUME_LAYER || item->kind == VOLUME_WORKING ? (item->in_image ? USAGE_IMAGES : USAGE_CACHE) :
+		enum usage_row row = item->kind == VOLUME_LAYER || item->kind == VOLUME_WORKING ? (item->images ? USAGE_IMAGES : USAGE_CACHE) :
 				     item->kind == VOLUME_CONTAINER ? USAGE_CONTAINERS : item->kind == VOLUME_DATA ? USAGE_VOLUMES : USAGE_SNAPSHOTS;
 		struct usage_sum *sum = &usage->sums[row];
 		uint64_t bytes = item->info->owned_blocks * LB_BLOCK_SIZE;
@@ -96,13 +96,6 @@ static void add_up(struct usage *usage)
 		usage->sums[USAGE_IMAGES].total++;
 		usage->sums[USAGE_IMAGES].active += usage_image_active(usage, &usage->images.records[i]);
 	}
-}
-
-static int by_id(const void *a, const void *b)
-{
-	const struct lb_vol_info *first = a, *second = b;
-
-	return first->id < second->id ? -1 : first->id > second->id;
 }
 
 int usage_load(const struct pool *pool, struct usage *out, struct layerblk_error *err)

@@ -18,7 +18,7 @@ enum usage_row { USAGE_IMAGES, USAGE_CONTAINERS, USAGE_VOLUMES, USAGE_SNAPSHOTS,
 struct usage_item {
 	const struct lb_vol_info *info;
 	enum volume_kind kind;
-	bool in_image;			/* a layer of one */
+	size_t images;			/* how many have it as a layer */
 	bool in_use;
 };
 

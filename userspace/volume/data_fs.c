@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "cleanup.h"
 #include "data_fs.h"
 #include "filesystem.h"
 #include "process.h"
+#include "program.h"
 
 #define NAME_MAX_CHARS	31
 #define WORDS_MAX	8
@@ -48,17 +48,11 @@ static const char *tool_type(const char *type)
 	return strcmp(type, "ntfs3") == 0 ? "ntfs" : type;
 }
 
-static bool installed(const char *program)
+static bool installed(const char *name)
 {
-	static const char *const directories[] = { "/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin", "/bin", "/usr/local/bin", NULL };
-	char path[128];
+	cleanup_free char *path = program_path(name, NULL);
 
-	for (const char *const *directory = directories; *directory; directory++) {
-		snprintf(path, sizeof(path), "%s/%s", *directory, program);
-		if (access(path, X_OK) == 0)
-			return true;
-	}
-	return false;
+	return path != NULL;
 }
 
 /* Whether this kernel can mount it, perhaps with a module that it has not loaded yet. */

@@ -10,10 +10,9 @@
 #include "data_volume.h"
 #include "disk.h"
 #include "filesystem.h"
-#include "import.h"
 #include "json.h"
 #include "size.h"
-#include "work.h"
+#include "working.h"
 
 static int no_memory(const char *what, struct layerblk_error *err)
 {
@@ -223,7 +222,7 @@ static int make_formatted(const struct pool *pool, const char *name, const struc
 	rc = work_begin(pool, working, &work, err);
 	if (rc)
 		return rc;
-	work_enter(attrs, working, IMPORT_KIND);
+	work_enter(attrs, working, WORKING_KIND);
 	layerblk_attrs_set_string(attrs, LB_ATTR_NEW_VOLUME, ATTR_IMPORT, name, 0);
 	rc = layerblk_vol_create(pool->lb, pool->uuid, working, size, request->quota_blocks, attrs, id, err);
 	if (!rc)
@@ -231,7 +230,7 @@ static int make_formatted(const struct pool *pool, const char *name, const struc
 	if (!rc)
 		rc = give_name(pool, working, *id, name, &request->about, err);
 	if (rc)
-		import_clean(pool, working, &ignored);
+		working_clean(pool, working, &ignored);
 	work_end(&work);
 	return rc;
 }

@@ -7,12 +7,11 @@
 #include "data_fs.h"
 #include "data_volume.h"
 #include "disk.h"
-#include "import.h"
 #include "labels.h"
 #include "size.h"
 #include "volume.h"
 #include "volume_commands.h"
-#include "work.h"
+#include "working.h"
 
 /* ------------------------------------------------------------------ create */
 
@@ -87,7 +86,7 @@ int volume_create_run(struct command_call *call)
 	if (!rc)
 		rc = labels_add(call, attrs, LB_ATTR_NEW_VOLUME);
 	if (!rc) {
-		work_sweep(&pool, IMPORT_KIND, import_clean);
+		work_sweep(&pool, WORKING_KIND, working_clean);
 		rc = data_volume_make(&pool, name, &request, attrs, &id, &call->error);
 	}
 	volume_request_clear(&request);
@@ -126,7 +125,7 @@ static int clone_writable(struct clone *clone, struct layerblk_error *err)
 	rc = work_begin(pool, working, &work, err);
 	if (rc)
 		return rc;
-	work_enter(attrs, working, IMPORT_KIND);
+	work_enter(attrs, working, WORKING_KIND);
 	layerblk_attrs_set_string(attrs, LB_ATTR_NEW_VOLUME, ATTR_IMPORT, clone->name, 0);
 	if (info->flags & LB_VOL_OPEN)
 		disk_sync_mounts(info->disk_major, info->disk_minor);
@@ -207,7 +206,7 @@ int volume_clone_run(struct command_call *call)
 		rc = labels_add(call, attrs, LB_ATTR_NEW_VOLUME);
 	if (!rc) {
 		clone.name = name;
-		work_sweep(&clone.pool, IMPORT_KIND, import_clean);
+		work_sweep(&clone.pool, WORKING_KIND, working_clean);
 		rc = clone_volume(&clone, &call->error);
 	}
 	if (rc)

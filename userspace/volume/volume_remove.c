@@ -13,8 +13,8 @@
 #include "labels.h"
 #include "release.h"
 #include "run_commands.h"
-#include "show.h"
 #include "size.h"
+#include "volume.h"
 #include "volume_commands.h"
 #include "volume_users.h"
 
@@ -86,15 +86,8 @@ struct prune {
 static bool label_passes(const struct prune *prune, uint64_t id, const char *filter)
 {
 	bool wanted = strncmp(filter, "label!=", 7) != 0;
-	const char *text = filter + (wanted ? 6 : 7), *equals = strchr(text, '=');
-	cleanup_free char *value = NULL;
-	char key[LB_KEY_MAX + 1];
-	bool has;
 
-	snprintf(key, sizeof(key), USER_LABEL "%.*s", (int)strcspn(text, "="), text);
-	has = layerblk_attr_get(prune->pool->lb, prune->pool->uuid, id, key, &value, NULL, NULL) == 0 &&
-	      (!equals || strcmp(value, equals + 1) == 0);
-	return has == wanted;
+	return volume_has_label(prune->pool, id, filter + (wanted ? 6 : 7)) == wanted;
 }
 
 static const char *wrong_filter(const struct command_call *call)
