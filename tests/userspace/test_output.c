@@ -139,6 +139,36 @@ static void set(struct lb_vol_info *volume, uint64_t id, uint64_t parent, const 
 	strcpy(volume->name, name);
 }
 
+/* Volume 2 has users, one of them with a name that needs quoting; volume 4 runs. */
+static void give_users(void *arg, json_object *object)
+{
+	json_object *id = NULL, *list;
+
+	(void)arg;
+	json_object_object_get_ex(object, "id", &id);
+	if (json_object_get_uint64(id) == 2) {
+		list = json_object_new_array();
+		json_object_array_add(list, json_object_new_string("\"debian\\\""));
+		json_object_array_add(list, json_object_new_string("x"));
+		json_object_object_add(object, "used_by", list);
+	}
+	json_object_object_add(object, "running", json_object_new_boolean(json_object_get_uint64(id) == 4));
+}
+
+static char *render_dot(const struct lb_vol_info *volumes, size_t n)
+{
+	json_object *roots = forest_build(volumes, n);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_true(forest_each(roots, give_users, NULL));
+	forest_print_dot(out, roots);
+	fclose(out);
+	json_object_put(roots);
+	return text;
+}
+
 static char *render_tree(const struct lb_vol_info *volumes, size_t n, bool ascii)
 {
 	json_object *roots = forest_build(volumes, n);
@@ -147,6 +177,7 @@ static char *render_tree(const struct lb_vol_info *volumes, size_t n, bool ascii
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(roots);
+	assert_true(forest_each(roots, give_users, NULL));
 	forest_print(out, roots, ascii);
 	fclose(out);
 	json_object_put(roots);
@@ -168,14 +199,24 @@ static void draws_trees(void **state)
 	set(&v[6], 7, 1, "other", 32, LB_VOL_FROZEN);
 	text = render_tree(v, 7, true);
 	assert_string_equal(text,
-			    "VOLUME           OWN    TOTAL   SIZE   STATE      DEVICE\n"
-			    "base            4KiB     4KiB   1MiB   frozen     -\n"
-			    "|- packages     8KiB    12KiB   1MiB   frozen     -\n"
-			    "|  |- web1     32KiB    44KiB   1MiB   in use     /dev/layerblk0\n"
-			    "|  `- web2        0B    12KiB   1MiB   writable   -\n"
-			    "`- other      128KiB   132KiB   1MiB   frozen     -\n"
-			    "(deleted)      64KiB    64KiB   1MiB   deleted    -\n"
-			    "`- db          16KiB    80KiB   1MiB   writable   -\n");
+			    "VOLUME           OWN    TOTAL   SIZE   STATE      DEVICE           USED BY\n"
+			    "base            4KiB     4KiB   1MiB   frozen     -                -\n"
+			    "|- packages     8KiB    12KiB   1MiB   frozen     -                \"debian\\\",x\n"
+			    "|  |- web1     32KiB    44KiB   1MiB   in use     /dev/layerblk0   -\n"
+			    "|  `- web2        0B    12KiB   1MiB   writable   -                -\n"
+			    "`- other      128KiB   132KiB   1MiB   frozen     -                -\n"
+			    "(deleted)      64KiB    64KiB   1MiB   deleted    -                -\n"
+			    "`- db          16KiB    80KiB   1MiB   writable   -                -\n");
+	free(text);
+	text = render_dot(v, 4);
+	assert_string_equal(text, "digraph layerblk {\n  rankdir=BT;\n  node [shape=box];\n"
+			    "  v1 [label=\"base\\nown 4KiB, total 4KiB\"];\n"
+			    "  v2 [label=\"packages\\nown 8KiB, total 12KiB\\n\\\"debian\\\\\\\"\\nx\"];\n"
+			    "  v2 -> v1;\n"
+			    "  v4 [label=\"web1\\nown 32KiB, total 44KiB\" style=bold];\n"
+			    "  v4 -> v2;\n"
+			    "  v3 [label=\"db\\nown 16KiB, total 16KiB\"];\n"
+			    "  v3 -> v6;\n}\n");
 	free(text);
 	text = render_tree(v, 2, false);
 	assert_non_null(strstr(text, "\n\xe2\x94\x94\xe2\x94\x80 packages"));

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 #include "confirm.h"
+#include "fields.h"
 #include "filesystem.h"
 #include "image_commands.h"
 #include "packer.h"
@@ -157,6 +158,12 @@ static const struct command_option prune_options[] = {
 	{ 0 },
 };
 
+static const struct command_option inspect_options[] = {
+	OPTION_FIELDS,
+	OPTION_POOL,
+	{ 0 },
+};
+
 static const struct command_option pool_options[] = {
 	OPTION_POOL,
 	{ 0 },
@@ -243,7 +250,7 @@ const struct command image_commands[] = {
 	ROW_PUSH("image push"),
 	ROW_LS("image ls"),
 	{ .path = "image inspect", .args = "IMAGE...", .min_args = 1, .max_args = -1, .summary = "Show images in detail, as JSON",
-	  .options = pool_options, .complete = COMPLETE_IMAGE, .run = image_inspect_run },
+	  .options = inspect_options, .complete = COMPLETE_IMAGE, .run = image_inspect_run },
 	ROW_HISTORY("image history"),
 	ROW_RM("image rm"),
 	{ .path = "image prune", .args = "", .max_args = 0, .summary = "Remove what no image's name leads to",

@@ -43,6 +43,9 @@ int image_history_run(struct command_call *call);
 int image_rm_run(struct command_call *call);
 int image_prune_run(struct command_call *call);
 
+/* An image as Docker's inspect prints it; *out is the caller's. */
+int image_describe(const struct pool *pool, const struct catalogue *all, const char *text, json_object **out, struct layerblk_error *err);
+
 /* Bytes in the pool that a layer owns; 0 when it is gone. */
 uint64_t layer_owned_bytes(const struct pool *pool, uint64_t id);
 /* The same of all layers of an image. */

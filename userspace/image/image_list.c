@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cleanup.h"
+#include "fields.h"
 #include "image_commands.h"
 #include "json.h"
 #include "output.h"
@@ -53,8 +54,7 @@ static void copy_member(json_object *to, const char *name, json_object *from, co
 	json_object_object_add(to, name, json_object_object_get_ex(from, key, &value) ? json_object_get(value) : NULL);
 }
 
-static int inspect_one(struct command_call *call, const struct pool *pool, const struct catalogue *all, const char *text,
-		       json_object *list)
+int image_describe(const struct pool *pool, const struct catalogue *all, const char *text, json_object **out, struct layerblk_error *err)
 {
 	static const char *const members[][2] = {
 		{ "Created", "created" }, { "Author", "author" }, { "Architecture", "architecture" },
@@ -65,9 +65,9 @@ static int inspect_one(struct command_call *call, const struct pool *pool, const
 	json_object *image;
 	int rc;
 
-	rc = record_find(pool, text, &record, &call->error);
+	rc = record_find(pool, text, &record, err);
 	if (!rc)
-		rc = record_config(pool, &record, &config, &call->error);
+		rc = record_config(pool, &record, &config, err);
 	if (rc) {
 		record_clear(&record);
 		return rc;
@@ -82,7 +82,7 @@ static int inspect_one(struct command_call *call, const struct pool *pool, const
 	json_object_object_add(image, "Imported", output_time(record.imported_s));
 	json_object_object_add(image, "FileSystem", json_object_new_string(record.fs));
 	json_object_object_add(image, "Layers", inspect_layers(pool, &record));
-	json_object_array_add(list, image);
+	*out = image;
 	record_clear(&record);
 	return 0;
 }
@@ -92,17 +92,22 @@ int image_inspect_run(struct command_call *call)
 	cleanup_json json_object *list = json_object_new_array();
 	struct catalogue all;
 	struct image_pool at;
-	int rc = 0, status = 0, printed;
+	int status = 0, printed;
 
+	if (!fields_option_is_right(call))
+		return 1;
 	if (image_pool_open(call, &at) || catalogue_load(&at.pool, &all, &call->error))
 		return command_fail(call);
 	for (int i = 0; i < call->argc; i++) {
-		rc = inspect_one(call, &at.pool, &all, call->argv[i], list);
-		if (rc)
+		json_object *image;
+
+		if (image_describe(&at.pool, &all, call->argv[i], &image, &call->error))
 			status = command_fail(call);
+		else
+			json_object_array_add(list, image);
 	}
 	catalogue_clear(&all);
-	printed = output_json(list);
+	printed = fields_output(call, list);
 	return status ? status : printed;
 }
 

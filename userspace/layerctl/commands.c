@@ -71,16 +71,32 @@ static int try_row(const struct command *command, void *arg)
 	return 0;
 }
 
-/* "container run" is "run", as Docker has it, and "container ls" is "ps". */
+/* Docker's other words for the same. */
+static const char *const aliases[][2] = {
+	{ "container ls", "ps" }, { "container list", "ps" }, { "container ps", "ps" }, { "image list", "image ls" },
+	{ "image build", "build" }, { "volume list", "volume ls" }, { "system info", "info" }, { "system events", "events" },
+};
+
+static const struct command *find_alias(int argc, char *const *argv, int *used)
+{
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(*aliases); i++) {
+		int words = command_path_match(aliases[i][0], argc, argv);
+
+		*used = words;
+		for (size_t k = 0; words && k < sizeof(groups) / sizeof(groups[0]); k++)
+			for (const struct command *command = groups[k]; command->path; command++)
+				if (strcmp(command->path, aliases[i][1]) == 0)
+					return command;
+	}
+	return NULL;
+}
+
+/* "container run" is "run", as Docker has it. */
 static const struct command *find_container_command(int argc, char *const *argv, int *used)
 {
-	static char ps[] = "ps";
-	static char *const list[] = { ps };
 	struct search search = { .argc = argc - 1, .argv = argv + 1 };
 	const struct command *command;
 
-	if (strcmp(argv[1], "ls") == 0 || strcmp(argv[1], "list") == 0)
-		search = (struct search){ .argc = 1, .argv = list };
 	command_each(try_row, &search);
 	for (command = run_commands; command->path && command != search.found; command++)
 		;
@@ -91,7 +107,10 @@ static const struct command *find_container_command(int argc, char *const *argv,
 const struct command *command_find(int argc, char *const *argv, int *used)
 {
 	struct search search = { .argc = argc, .argv = argv };
+	const struct command *alias = find_alias(argc, argv, used);
 
+	if (alias)
+		return alias;
 	command_each(try_row, &search);
 	*used = search.used;
 	if (!search.found && argc > 1 && strcmp(argv[0], "container") == 0)

@@ -4,12 +4,13 @@
  * with a stack of its own, and the totals go from parents to children in the order of ids (a parent is not always older than
  * its child: a snapshot of a writable volume becomes its parent; hence the walk).
  */
-#include <langinfo.h>
+#include <inttypes.h>
 #include <string.h>
 #include "cleanup.h"
 #include "forest.h"
 #include "output.h"
 #include "show.h"
+#include "size.h"
 
 #define NOT_FOUND	((size_t)-1)
 
@@ -106,14 +107,7 @@ json_object *forest_build(const struct lb_vol_info *volumes, size_t n)
 	return roots;
 }
 
-/* ------------------------------------------------------------------ the picture */
-
-struct lines {				/* what is drawn in front of names */
-	const char *branch, *last, *through, *space;
-};
-
-static const struct lines box = { "├─ ", "└─ ", "│  ", "   " };
-static const struct lines plain = { "|- ", "`- ", "|  ", "   " };
+/* ------------------------------------------------------------------ walks */
 
 struct level {
 	json_object *list;		/* of siblings */
@@ -121,10 +115,12 @@ struct level {
 };
 
 struct walk {
-	struct level *levels;
+	struct level *levels;		/* from the roots to the volume that is visited */
 	size_t depth;
 	size_t room;
 };
+
+typedef bool visit_fn(const struct walk *walk, json_object *object, void *arg);
 
 static bool push(struct walk *walk, json_object *list)
 {
@@ -141,9 +137,74 @@ static bool push(struct walk *walk, json_object *list)
 	return true;
 }
 
-static char *row_name(const struct walk *walk, json_object *object, const struct lines *lines)
+/* Parents before their children. False: a visit gave false, or there is no memory. */
+static bool each(json_object *roots, visit_fn *visit, void *arg)
+{
+	struct walk walk = { 0 };
+	bool good = push(&walk, roots);
+
+	while (good && walk.depth) {
+		struct level *level = &walk.levels[walk.depth - 1];
+		json_object *object, *children = NULL;
+
+		if (level->at == json_object_array_length(level->list)) {
+			walk.depth--;
+			if (walk.depth)
+				walk.levels[walk.depth - 1].at++;
+			continue;
+		}
+		object = json_object_array_get_idx(level->list, level->at);
+		json_object_object_get_ex(object, "children_list", &children);
+		good = visit(&walk, object, arg) && push(&walk, children);
+	}
+	free(walk.levels);
+	return good;
+}
+
+struct each_volume {
+	forest_fn *each;
+	void *arg;
+};
+
+static bool visit_volume(const struct walk *walk, json_object *object, void *arg)
+{
+	struct each_volume *volume = arg;
+
+	(void)walk;
+	volume->each(volume->arg, object);
+	return true;
+}
+
+bool forest_each(json_object *roots, forest_fn *visit, void *arg)
+{
+	return each(roots, visit_volume, &(struct each_volume){ .each = visit, .arg = arg });
+}
+
+/* ------------------------------------------------------------------ the picture */
+
+struct lines {				/* what is drawn in front of names */
+	const char *branch, *last, *through, *space;
+};
+
+static const struct lines box = { "├─ ", "└─ ", "│  ", "   " };
+static const struct lines plain = { "|- ", "`- ", "|  ", "   " };
+
+struct picture {
+	const struct lines *lines;
+	json_object *rows;
+};
+
+static const char *name_of(json_object *object)
 {
 	json_object *name = NULL, *hidden = NULL;
+
+	json_object_object_get_ex(object, "name", &name);
+	json_object_object_get_ex(object, "hidden", &hidden);
+	return json_object_get_boolean(hidden) ? "(deleted)" : json_object_get_string(name);
+}
+
+static char *row_name(const struct walk *walk, json_object *object, const struct lines *lines)
+{
 	char *text = NULL;
 	size_t size, i;
 	FILE *out = open_memstream(&text, &size);
@@ -157,50 +218,26 @@ static char *row_name(const struct walk *walk, json_object *object, const struct
 
 		fputs(own ? (more ? lines->branch : lines->last) : more ? lines->through : lines->space, out);
 	}
-	json_object_object_get_ex(object, "name", &name);
-	json_object_object_get_ex(object, "hidden", &hidden);
-	fputs(json_object_get_boolean(hidden) ? "(deleted)" : json_object_get_string(name), out);
+	fputs(name_of(object), out);
 	fclose(out);
 	return text;
 }
 
-static bool add_row(const struct walk *walk, json_object *object, const struct lines *lines, json_object *rows)
+static bool add_row(const struct walk *walk, json_object *object, void *arg)
 {
-	static const char *const keys[] = { "own", "total", "size", "state", "device" };
-	cleanup_free char *name = row_name(walk, object, lines);
+	static const char *const keys[] = { "own", "total", "size", "state", "device", "used_by" };
+	struct picture *picture = arg;
+	cleanup_free char *name = row_name(walk, object, picture->lines);
 	json_object *row = json_object_new_object(), *value;
 	size_t i;
 
 	if (!name || !row)
 		return false;
 	json_object_object_add(row, "tree", json_object_new_string(name));
-	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		json_object_object_get_ex(object, keys[i], &value);
-		json_object_object_add(row, keys[i], json_object_get(value));
-	}
-	json_object_array_add(rows, row);
-	return true;
-}
-
-static bool collect_rows(struct walk *walk, json_object *roots, const struct lines *lines, json_object *rows)
-{
-	if (!push(walk, roots))
-		return false;
-	while (walk->depth) {
-		struct level *level = &walk->levels[walk->depth - 1];
-		json_object *object, *children = NULL;
-
-		if (level->at == json_object_array_length(level->list)) {
-			walk->depth--;
-			if (walk->depth)
-				walk->levels[walk->depth - 1].at++;
-			continue;
-		}
-		object = json_object_array_get_idx(level->list, level->at);
-		json_object_object_get_ex(object, "children_list", &children);
-		if (!add_row(walk, object, lines, rows) || !push(walk, children))
-			return false;
-	}
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (json_object_object_get_ex(object, keys[i], &value))
+			json_object_object_add(row, keys[i], json_object_get(value));
+	json_object_array_add(picture->rows, row);
 	return true;
 }
 
@@ -209,12 +246,59 @@ void forest_print(FILE *out, json_object *roots, bool ascii)
 	static const struct output_column columns[] = {
 		{ "VOLUME", "tree", OUTPUT_TEXT }, { "OWN", "own", OUTPUT_SIZE }, { "TOTAL", "total", OUTPUT_SIZE },
 		{ "SIZE", "size", OUTPUT_SIZE }, { "STATE", "state", OUTPUT_TEXT }, { "DEVICE", "device", OUTPUT_TEXT },
-		{ 0 },
+		{ "USED BY", "used_by", OUTPUT_LIST }, { 0 },
 	};
 	cleanup_json json_object *rows = json_object_new_array();
-	struct walk walk = { 0 };
+	struct picture picture = { .lines = ascii ? &plain : &box, .rows = rows };
 
-	if (collect_rows(&walk, roots, ascii ? &plain : &box, rows))
+	if (each(roots, add_row, &picture))
 		output_table(out, columns, rows, 0, false);
-	free(walk.levels);
+}
+
+/* ------------------------------------------------------------------ the graph */
+
+static void write_quoted(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+}
+
+static uint64_t number(json_object *object, const char *key)
+{
+	json_object *value = NULL;
+
+	json_object_object_get_ex(object, key, &value);
+	return json_object_get_uint64(value);
+}
+
+static bool add_node(const struct walk *walk, json_object *object, void *arg)
+{
+	json_object *users = NULL, *running = NULL;
+	char own[SIZE_TEXT], total[SIZE_TEXT];
+	FILE *out = arg;
+
+	(void)walk;
+	fprintf(out, "  v%" PRIu64 " [label=\"", number(object, "id"));
+	write_quoted(out, name_of(object));
+	fprintf(out, "\\nown %s, total %s", size_format(number(object, "own"), own), size_format(number(object, "total"), total));
+	json_object_object_get_ex(object, "used_by", &users);
+	for (size_t i = 0; users && i < json_object_array_length(users); i++) {
+		fputs("\\n", out);
+		write_quoted(out, json_object_get_string(json_object_array_get_idx(users, i)));
+	}
+	json_object_object_get_ex(object, "running", &running);
+	fprintf(out, "\"%s];\n", json_object_get_boolean(running) ? " style=bold" : "");
+	if (number(object, "parent"))
+		fprintf(out, "  v%" PRIu64 " -> v%" PRIu64 ";\n", number(object, "id"), number(object, "parent"));
+	return true;
+}
+
+void forest_print_dot(FILE *out, json_object *roots)
+{
+	fputs("digraph layerblk {\n  rankdir=BT;\n  node [shape=box];\n", out);
+	each(roots, add_node, out);
+	fputs("}\n", out);
 }

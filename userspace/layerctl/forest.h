@@ -3,6 +3,7 @@
 #ifndef LAYERCTL_FOREST_H
 #define LAYERCTL_FOREST_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <json-c/json.h>
 #include <layerblk.h>
@@ -22,5 +23,12 @@ json_object *forest_build(const struct lb_vol_info *volumes, size_t n);
  *	   ├─ web1          8KiB     124MiB   in use
  */
 void forest_print(FILE *out, json_object *roots, bool ascii);
+
+/* The same for Graphviz: an arrow from each volume to its parent; where "running" is true, the box is bold. */
+void forest_print_dot(FILE *out, json_object *roots);
+
+/* Calls for each volume's object, parents before their children, so that it may be given more members. False: no memory. */
+typedef void forest_fn(void *arg, json_object *volume);
+bool forest_each(json_object *roots, forest_fn *visit, void *arg);
 
 #endif

@@ -7,6 +7,7 @@
 #include "confirm.h"
 #include "data_volume.h"
 #include "disk.h"
+#include "fields.h"
 #include "image_commands.h"
 #include "labels.h"
 #include "output.h"
@@ -210,27 +211,34 @@ static void add_data(json_object *object, const struct pool *pool, const struct 
 	data_volume_clear(&about);
 }
 
-static int inspect_one(struct command_call *call, struct layerblk *lb, const char *text, json_object *rows)
+int volume_describe(struct layerblk *lb, const char *text, json_object **out, struct layerblk_error *err)
 {
 	struct found_volume volume;
 	struct lb_vol_info parent;
 	json_object *object;
 	char uuid[UUID_TEXT];
 	bool named;
+	int rc;
 
-	if (ref_find_volume(lb, text, "inspect the volume", &volume, &call->error) ||
-	    layerblk_vol_stat(lb, volume.uuid, volume.info.id, LB_STAT_MAPPED, &volume.info, &call->error))
-		return -1;
+	rc = ref_find_volume(lb, text, "inspect the volume", &volume, err);
+	if (!rc)
+		rc = layerblk_vol_stat(lb, volume.uuid, volume.info.id, LB_STAT_MAPPED, &volume.info, err);
+	if (rc)
+		return rc;
 	named = volume.info.parent &&
 		!layerblk_vol_stat(lb, volume.uuid, volume.info.parent, 0, &parent, NULL) && parent.name[0];
 	object = show_volume(&volume.info, named ? parent.name : NULL);
-	json_object_array_add(rows, object);
 	json_object_object_add(object, "pool", json_object_new_string(uuid_text(volume.uuid, uuid)));
 	json_object_object_add(object, "total", output_uint(volume.info.mapped_blocks * LB_BLOCK_SIZE));
 	json_object_object_add(object, "ancestors", chain_json(lb, &volume));
 	json_object_object_add(object, "mounts", mounts_json(&volume.info));
 	add_data(object, &(struct pool){ .lb = lb, .uuid = volume.uuid }, &volume.info);
-	return show_attributes(lb, volume.uuid, volume.info.id, object, &call->error);
+	rc = show_attributes(lb, volume.uuid, volume.info.id, object, err);
+	if (rc)
+		json_object_put(object);
+	else
+		*out = object;
+	return rc;
 }
 
 /* As with Docker, those that are found are printed although another is not. */
@@ -238,15 +246,21 @@ static int inspect(struct command_call *call)
 {
 	cleanup_json json_object *rows = json_object_new_array();
 	struct layerblk *lb = command_control(call);
-	int i, status = 0, printed;
+	int status = 0, printed;
 
+	if (!fields_option_is_right(call))
+		return 1;
 	if (!lb)
 		return command_fail(call);
-	for (i = 0; i < call->argc; i++) {
-		if (inspect_one(call, lb, call->argv[i], rows))
+	for (int i = 0; i < call->argc; i++) {
+		json_object *volume;
+
+		if (volume_describe(lb, call->argv[i], &volume, &call->error))
 			status = command_fail(call);
+		else
+			json_object_array_add(rows, volume);
 	}
-	printed = output_json(rows);
+	printed = fields_output(call, rows);
 	return status ? status : printed;
 }
 
@@ -269,6 +283,11 @@ static const struct command_option ls_options[] = {
 	{ .name = "filter", .value = "FILTER", .help = "Only those with name=TEXT, label=KEY[=VALUE], kind=KIND, dangling=true|false, frozen=true|false" },
 	{ .name = "quiet", .letter = 'q', .help = "Print only names" },
 	OPTION_FORMAT,
+	{ 0 },
+};
+
+static const struct command_option inspect_options[] = {
+	OPTION_FIELDS,
 	{ 0 },
 };
 
@@ -320,7 +339,7 @@ const struct command volume_commands[] = {
 		     "descended from it.",
 	  .options = ls_options, .complete = COMPLETE_POOL, .run = ls },
 	{ .path = "volume inspect", .args = "VOLUME...", .min_args = 1, .max_args = -1,
-	  .summary = "Show everything about volumes, as JSON", .complete = COMPLETE_VOLUME, .run = inspect },
+	  .summary = "Show everything about volumes, as JSON", .options = inspect_options, .complete = COMPLETE_VOLUME, .run = inspect },
 	{ .path = "volume rm", .args = "VOLUME...", .min_args = 1, .max_args = -1, .summary = "Remove volumes",
 	  .details = "The name is free at once and the space comes back in the background. What other volumes descend from "
 		     "goes on serving them, without a name, until one of them alone is left and takes it over. Volumes that a "

@@ -18,4 +18,7 @@ bool volume_has_label(const struct pool *pool, uint64_t id, const char *text);
 /* Whether a volume passes a --filter that begins with "name=" or "label=". */
 bool volume_matches(const struct pool *pool, const struct lb_vol_info *info, const char *filter);
 
+/* What inspect prints of the volume that `text` means; *out is the caller's. */
+int volume_describe(struct layerblk *lb, const char *text, json_object **out, struct layerblk_error *err);
+
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* layerctl inspect: a container as Docker's inspect describes it. */
+/* A container as Docker's inspect describes it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +9,6 @@
 #include "network.h"
 #include "oci.h"
 #include "output.h"
-#include "run_commands.h"
-#include "fields.h"
 
 #define NEVER	"0001-01-01T00:00:00Z"
 
@@ -142,7 +140,9 @@ static json_object *mounts_array(const struct container *container)
 static json_object *network_object(const struct container *container)
 {
 	json_object *object = json_object_new_object(), *bindings = json_object_new_object();
+	json_object *networks = json_object_new_object(), *network = json_object_new_object();
 	json_object *ports = json_member(container->record, "ports", json_type_array);
+	const char *mode = container_text(container, "network");
 	char address[64];
 
 	for (size_t i = 0; ports && i < json_object_array_length(ports); i++) {
@@ -162,6 +162,9 @@ static json_object *network_object(const struct container *container)
 	network_address(container, address, sizeof(address));
 	add_text(object, "IPAddress", address);
 	json_object_object_add(object, "Ports", bindings);
+	add_text(network, "IPAddress", address);
+	json_object_object_add(networks, mode ? mode : "none", network);
+	json_object_object_add(object, "Networks", networks);
 	return object;
 }
 
@@ -191,38 +194,4 @@ json_object *describe_container(const struct pool *pool, const struct container 
 	json_object_object_add(object, "HostConfig", host_object(container));
 	json_object_object_add(object, "NetworkSettings", network_object(container));
 	return object;
-}
-
-static int print_templates(struct command_call *call, const char *format, json_object *array)
-{
-	for (size_t i = 0; i < json_object_array_length(array); i++)
-		if (fields_write(stdout, format, json_object_array_get_idx(array, i), &call->error))
-			return command_fail(call);
-	return fflush(stdout) ? 1 : 0;
-}
-
-int run_inspect_run(struct command_call *call)
-{
-	cleanup_json json_object *array = json_object_new_array();
-	const char *format = option_value(call, "format");
-	struct container container;
-	struct image_pool at;
-	int status = 0, printed;
-
-	if (format && !fields_is_template(format) && strcmp(format, "json") != 0)
-		return command_usage_error(call, "\"%s\" is neither \"json\" nor a template", format);
-	if (container_pool_open(call, &at))
-		return command_fail(call);
-	for (int i = 0; i < call->argc; i++) {
-		if (container_find(&at.pool, call->argv[i], &container, &call->error)) {
-			status = command_fail(call);
-			continue;
-		}
-		json_object_array_add(array, describe_container(&at.pool, &container));
-		container_clear(&container);
-	}
-	if (format && fields_is_template(format))
-		return print_templates(call, format, array) ? 1 : status;
-	printed = output_json(array);
-	return status ? status : printed;
 }

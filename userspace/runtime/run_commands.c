@@ -99,6 +99,7 @@ static const struct command_option ps_options[] = {
 	  .complete = COMPLETE_WORDS, .words = "table json" },
 	OPTION_NO_TRUNC,
 	{ .name = "quiet", .letter = 'q', .help = "Print only ids" },
+	{ .name = "size", .letter = 's', .help = "Also what each has written, and that with its image" },
 	{ 0 },
 };
 
@@ -136,13 +137,6 @@ static const struct command_option stats_options[] = {
 	OPTION_POOL,
 	OPTION_FORMAT,
 	OPTION_NO_TRUNC,
-	{ 0 },
-};
-
-static const struct command_option inspect_options[] = {
-	{ .name = "format", .letter = 'f', .value = "FORMAT", .help = "Print as \"json\", or by a template like \"{{.State.Pid}}\"",
-	  .complete = COMPLETE_WORDS, .words = "json" },
-	OPTION_POOL,
 	{ 0 },
 };
 
@@ -190,7 +184,6 @@ const struct command run_commands[] = {
 	{ .path = "rename", .args = "CONTAINER NAME", .min_args = 2, .max_args = 2, .complete = COMPLETE_VOLUME,
 	  .summary = "Give a container another name", .options = pool_options, .run = run_rename_run },
 	{ .path = "ps", .args = "", .max_args = 0, .summary = "List containers", .options = ps_options, .run = run_ps_run },
-	{ .path = "inspect", CONTAINERS, .summary = "Show containers in detail, as JSON", .options = inspect_options, .run = run_inspect_run },
 	{ .path = "exec", .args = "CONTAINER COMMAND [ARG...]", .min_args = 2, .max_args = -1, .complete = COMPLETE_VOLUME,
 	  .summary = "Run a command in a container that runs",
 	  .details = "The exit status is that of the command; 126 when it cannot be executed, 127 when it is not there.",
@@ -201,6 +194,8 @@ const struct command run_commands[] = {
 	  .options = attach_options, .run = run_attach_run },
 	{ .path = "logs", .args = "CONTAINER", .min_args = 1, .max_args = 1, .complete = COMPLETE_VOLUME,
 	  .summary = "Show what a container has said", .options = logs_options, .run = run_logs_run },
+	{ .path = "port", .args = "CONTAINER [PORT[/PROTOCOL]]", .min_args = 1, .max_args = 2, .complete = COMPLETE_VOLUME,
+	  .summary = "Show where a container's ports are published", .options = pool_options, .run = run_port_run },
 	{ .path = "top", .args = "CONTAINER [PS-OPTION...]", .min_args = 1, .max_args = -1, .complete = COMPLETE_VOLUME,
 	  .summary = "List the processes of a container that runs", .details = "The options are those of ps (default: -ef).",
 	  .options = pool_options, .options_first = true, .run = run_top_run },

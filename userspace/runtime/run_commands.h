@@ -46,9 +46,9 @@ int run_cp_run(struct command_call *call);
 int run_export_run(struct command_call *call);
 int run_diff_run(struct command_call *call);
 int run_commit_run(struct command_call *call);
+int run_port_run(struct command_call *call);
 int run_top_run(struct command_call *call);
 int run_stats_run(struct command_call *call);
 int run_ps_run(struct command_call *call);
-int run_inspect_run(struct command_call *call);
 
 #endif

@@ -18,6 +18,7 @@ struct listing {
 	json_object *rows;
 	bool all;
 	bool whole;			/* texts are not shortened */
+	bool sizes;
 };
 
 /* ------------------------------------------------------------------ filters */
@@ -138,6 +139,23 @@ static void copy_member(json_object *to, const struct container *container, cons
 	json_object_object_add(to, key, json_object_object_get_ex(container->record, key, &value) ? json_object_get(value) : NULL);
 }
 
+/* What it has written, and that with the image below it. */
+static void add_sizes(json_object *row, const struct pool *pool, const struct container *container)
+{
+	struct lb_vol_info info = { .parent = container->volume };
+	char text[2 * SIZE_TEXT + 16], first[SIZE_TEXT], second[SIZE_TEXT];
+	uint64_t own = 0, all = 0;
+
+	while (info.parent && layerblk_vol_stat(pool->lb, pool->uuid, info.parent, 0, &info, NULL) == 0) {
+		own = info.id == container->volume ? info.owned_blocks * LB_BLOCK_SIZE : own;
+		all += info.owned_blocks * LB_BLOCK_SIZE;
+	}
+	snprintf(text, sizeof(text), "%s (virtual %s)", size_format(own, first), size_format(all, second));
+	json_object_object_add(row, "size", output_uint(own));
+	json_object_object_add(row, "size_virtual", output_uint(all));
+	json_object_object_add(row, "size_text", json_object_new_string(text));
+}
+
 static int add_row(void *arg, const struct container *container)
 {
 	static const char *const members[] = { "image", "created", "started", "finished", "network", "labels" };
@@ -164,6 +182,8 @@ static int add_row(void *arg, const struct container *container)
 	json_object_object_add(row, "mounts", describe_mounts(container));
 	json_object_object_add(row, "labels_text", describe_labels(container));
 	json_object_object_add(row, "name", output_string(container->name));
+	if (listing->sizes)
+		add_sizes(row, listing->pool, container);
 	json_object_array_add(listing->rows, row);
 	return 0;
 }
@@ -184,11 +204,12 @@ static int by_created(const void *a, const void *b)
 #define COLUMN_STATUS	{ "STATUS", "status", OUTPUT_TEXT }
 #define COLUMN_PORTS	{ "PORTS", "ports", OUTPUT_TEXT }
 #define COLUMN_NAMES	{ "NAMES", "name", OUTPUT_TEXT }
+#define COLUMN_SIZE	{ "SIZE", "size_text", OUTPUT_TEXT }
 
 static const struct template_field fields[] = {
 	{ "ID", COLUMN_ID }, { "Image", COLUMN_IMAGE }, { "Command", COLUMN_COMMAND }, { "RunningFor", COLUMN_CREATED },
 	{ "CreatedAt", { "CREATED AT", "created", OUTPUT_TEXT } }, { "Status", COLUMN_STATUS }, { "Ports", COLUMN_PORTS },
-	{ "Names", COLUMN_NAMES }, { "State", { "STATE", "state", OUTPUT_TEXT } }, { "Mounts", { "MOUNTS", "mounts", OUTPUT_LIST } },
+	{ "Names", COLUMN_NAMES }, { "Size", COLUMN_SIZE }, { "State", { "STATE", "state", OUTPUT_TEXT } }, { "Mounts", { "MOUNTS", "mounts", OUTPUT_LIST } },
 	{ "Networks", { "NETWORKS", "network", OUTPUT_TEXT } }, { "Labels", { "LABELS", "labels_text", OUTPUT_TEXT } },
 	{ 0 },
 };
@@ -206,6 +227,8 @@ int run_ps_run(struct command_call *call)
 {
 	static const struct output_column columns[] = {
 		COLUMN_ID, COLUMN_IMAGE, COLUMN_COMMAND, COLUMN_CREATED, COLUMN_STATUS, COLUMN_PORTS, COLUMN_NAMES, { 0 },
+	}, columns_with_sizes[] = {
+		COLUMN_ID, COLUMN_IMAGE, COLUMN_COMMAND, COLUMN_CREATED, COLUMN_STATUS, COLUMN_PORTS, COLUMN_NAMES, COLUMN_SIZE, { 0 },
 	};
 	cleanup_json json_object *rows = json_object_new_array();
 	struct listing listing = { .call = call, .rows = rows, .all = option_is_set(call, "all") || asks_for_ended(call) };
@@ -221,6 +244,7 @@ int run_ps_run(struct command_call *call)
 		return command_usage_error(call, "\"%s\" is no filter", wrong_filter(call));
 	if (take_last(call, &last))
 		return command_fail(call);
+	listing.sizes = option_is_set(call, "size") || (template && strstr(template, ".Size"));
 	listing.all |= last > 0;
 	listing.whole = format == OUTPUT_JSON || option_is_set(call, "no-trunc");
 	if (container_pool_open(call, &at))
@@ -231,5 +255,5 @@ int run_ps_run(struct command_call *call)
 	json_object_array_sort(rows, by_created);
 	if (last && json_object_array_length(rows) > last)
 		json_object_array_del_idx(rows, last, json_object_array_length(rows) - last);
-	return template ? template_rows(call, template, fields, rows) : output_rows(call, columns, rows);
+	return template ? template_rows(call, template, fields, rows) : output_rows(call, listing.sizes ? columns_with_sizes : columns, rows);
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* layerctl df and system prune. */
+/* layerctl df and system prune, and the rows of these, tree and inspect. */
 #include <stdio.h>
 #include <string.h>
 #include "cleanup.h"
 #include "confirm.h"
+#include "fields.h"
 #include "json.h"
 #include "output.h"
 #include "remove.h"
 #include "run_commands.h"
 #include "size.h"
+#include "system_commands.h"
 #include "usage.h"
 #include "volume_commands.h"
 
@@ -214,6 +216,36 @@ static const struct command_option prune_options[] = {
 	{ 0 },
 };
 
+static const struct command_option inspect_options[] = {
+	OPTION_FIELDS,
+	{ .name = "type", .value = "TYPE", .help = "Only look for a \"container\", \"image\" or \"volume\"",
+	  .complete = COMPLETE_WORDS, .words = "container image volume" },
+	OPTION_POOL,
+	{ 0 },
+};
+
+static const struct command_option inspect_container_options[] = {
+	OPTION_FIELDS,
+	OPTION_POOL,
+	{ 0 },
+};
+
+static const struct command_option tree_options[] = {
+	{ .name = "ascii", .help = "Draw with plain characters" },
+	{ .name = "format", .value = "FORMAT", .help = "Print as \"table\", \"json\", or \"dot\" for Graphviz",
+	  .complete = COMPLETE_WORDS, .words = "table json dot" },
+	{ 0 },
+};
+
+const struct command tree_commands[] = {
+	{ .path = "tree", .args = "[POOL]", .max_args = 1, .summary = "Show layers, containers and volumes as trees",
+	  .details = "OWN is what a volume's own data takes, TOTAL that and its ancestors' (what a volume shows may be less: "
+		     "a layer can hide what is below it). USED BY has the images that end in a layer, and the containers that mount a volume.\n\n"
+		     "  layerctl tree --format dot | dot -Tsvg >layers.svg",
+	  .options = tree_options, .complete = COMPLETE_POOL, .run = system_tree },
+	{ 0 },
+};
+
 #define DF .args = "", .max_args = 0, .summary = "Show what takes the space of a pool", \
 	.details = "SIZE is what the volumes own, and would come back with them; RECLAIMABLE, of that, what is in no use: images without a container, " \
 		   "containers that do not run, volumes that no container has.", .options = df_options, .run = df
@@ -221,6 +253,13 @@ static const struct command_option prune_options[] = {
 const struct command system_commands[] = {
 	{ .path = "df", DF },
 	{ .path = "system df", DF },
+	{ .path = "inspect", .args = "NAME...", .min_args = 1, .max_args = -1, .complete = COMPLETE_VOLUME,
+	  .summary = "Show containers, images or volumes in detail, as JSON",
+	  .details = "A name is looked for among containers, then images, then volumes. A template of --format is one of Go's, as with Docker:\n"
+		     "  layerctl inspect -f '{{range .Mounts}}{{.Source}} {{.Destination}}{{println}}{{end}}' web",
+	  .options = inspect_options, .run = system_inspect },
+	{ .path = "container inspect", .args = "CONTAINER...", .min_args = 1, .max_args = -1, .complete = COMPLETE_VOLUME,
+	  .summary = "Show containers in detail, as JSON", .options = inspect_container_options, .run = system_inspect_containers },
 	{ .path = "system prune", .args = "", .max_args = 0, .summary = "Remove what is in no use",
 	  .details = "Containers that do not run, images without a name, and layers of no image.", .options = prune_options, .run = prune },
 	{ 0 },

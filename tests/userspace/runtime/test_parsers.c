@@ -429,7 +429,8 @@ static void test_config(void **state)
 
 static void check_template(const char *format, const char *want)
 {
-	json_object *object = json_tokener_parse("{\"State\":{\"Pid\":7,\"Status\":\"up\"},\"Name\":\"/a\",\"List\":[1,\"x\"],\"No\":null}");
+	json_object *object = json_tokener_parse("{\"State\":{\"Pid\":7,\"Status\":\"up\"},\"Name\":\"/a\",\"List\":[1,\"x\"],\"No\":null,"
+							"\"Deep\":[[1,2],[3]],\"Ports\":{\"80/tcp\":[{\"HostPort\":\"8080\"}]}}");
 	struct layerblk_error err = { 0 };
 	char *text = NULL;
 	size_t size;
@@ -452,7 +453,29 @@ static void test_templates(void **state)
 	check_template("plain", "plain\n");
 	check_template("{{.Nothing.There}}{{.No}}", "<no value><no value>\n");
 	check_template("{{.State}}", "{\"Pid\":7,\"Status\":\"up\"}\n");
+	check_template("{{range .List}}<{{.}}>{{end}}", "<1><x>\n");
+	check_template("{{range $i, $v := .List}}{{$i}}={{$v}},{{$.Name}};{{else}}none{{end}}", "0=1,/a;1=x,/a;\n");
+	check_template("{{range $k, $v := .State}}{{$k}} -> {{$v}}{{println}}{{end}}", "Pid -> 7\nStatus -> up\n\n");
+	check_template("{{range .No}}x{{else}}none{{end}}{{range .Name}}x{{end}}", "none\n");
+	check_template("{{range .Deep}}{{range .}}{{.}}{{end}}|{{end}}", "12|3|\n");
+	check_template("{{if .State.Pid}}on{{else}}off{{end}}{{if .No}}on{{else if eq .State.Status \"up\" \"x\"}}up{{end}}", "onup\n");
+	check_template("{{with .State}}{{.Pid}}{{$.Name}}{{end}}{{with .No}}{{.}}{{else}}-{{end}}", "7/a-\n");
+	check_template("{{(index (index .Ports \"80/tcp\") 0).HostPort}} {{index .List 1}} {{index .List 9}}", "8080 x <no value>\n");
+	check_template("{{len .List}} {{.State.Status | upper}} {{join .List \",\"}} {{index (split .Name \"/\") 1}} {{title \"ab\"}}",
+		       "2 UP 1,x a Ab\n");
+	check_template("{{ne 1 2}} {{lt 2 10}} {{gt 2 10}} {{not .No}} {{and 1 .Name}} {{or .No \"x\"}} {{print \"a\" 1}}",
+		       "true true false true /a x a1\n");
+	check_template("a  {{- .State.Pid -}}  b {{`}}`}}", "a7b }}\n");
 	check_template("{{range .List}}", NULL);
+	check_template("{{end}}", NULL);
+	check_template("{{if}}x{{end}}", NULL);
+	check_template("{{if .No}}{{bad}}{{end}}", NULL);
+	check_template("{{$x}}", NULL);
+	check_template("{{(.Name}}", NULL);
+	check_template("{{\"open}}", NULL);
+	check_template("{{len}}", NULL);
+	check_template("{{.Name .Name}}", NULL);
+	check_template("{{((((((((((((((((((((((((((((((((((.))))))))))))))))))))))))))))))))))))))}}", NULL);
 	check_template("{{.Name", NULL);
 	check_template("{{}}", NULL);
 	check_template("{{..}}", NULL);
