@@ -22,7 +22,7 @@ containers_on() {
 # builds_on DEVICE: a pool with the tiny image to build from, and $T for what is built from it.
 builds_on() {
 	pool_on "$1"
-	cd "$T"
+	cd "$T" || exit
 	export TMPDIR=$T
 	mkimage oci tiny
 	layerctl image import -q tiny >/dev/null
