@@ -149,7 +149,7 @@ static int change_config(struct build_step *step, struct layerblk_error *err)
 		line = NULL;
 	if (!line || cache_key_add(step->state->key, line, NULL) != 0)
 		return layerblk_error_set(err, ENOMEM, "build the image", "", "no memory");
-	history_add(step->state->config, line, NULL, NULL, true);
+	history_add(step->state->config, state_created(step->state), line, NULL, NULL, true);
 	return 0;
 }
 

@@ -84,6 +84,7 @@ int state_begin_image(struct build_state *state, const struct build_options *opt
 
 	*state = (struct build_state){ .options = options, .key = "image" };
 	strcpy(state->fs, image->fs);
+	strcpy(state->created, image->created);
 	rc = record_config(options->pool, image, &state->config, err);
 	if (rc)
 		return rc;
@@ -100,6 +101,7 @@ int state_begin_stage(struct build_state *state, const struct build_state *other
 	*state = (struct build_state){ .options = other->options, .count = other->count };
 	strcpy(state->key, other->key);
 	strcpy(state->fs, other->fs);
+	strcpy(state->created, other->created);
 	state->layers = calloc(other->count + 1, sizeof(*state->layers));
 	if (!state->layers || json_object_deep_copy(other->config, &state->config, NULL) != 0)
 		return no_memory(err);
@@ -121,6 +123,11 @@ const char *state_text(const struct build_state *state, const char *name)
 	const char *value = json_text(json_member(state->config, "config", json_type_object), name);
 
 	return value ? value : "";
+}
+
+const char *state_created(const struct build_state *state)
+{
+	return *state->created ? state->created : NULL;
 }
 
 static int set_from_env(struct variables *out, json_object *env)
@@ -226,6 +233,22 @@ static int make_layer(struct build_state *state, state_change_fn *change, void *
 	return rc;
 }
 
+static int take_time(struct build_state *state, uint64_t volume, struct layerblk_error *err)
+{
+	const struct pool *pool = state->options->pool;
+	struct lb_vol_info info;
+	struct tm tm;
+	time_t created;
+	int rc = layerblk_vol_stat(pool->lb, pool->uuid, volume, 0, &info, err);
+
+	if (rc)
+		return rc;
+	created = (time_t)info.created_s;
+	gmtime_r(&created, &tm);
+	strftime(state->created, sizeof(state->created), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return 0;
+}
+
 int state_change(struct build_state *state, const char *created_by, state_change_fn *change, void *arg, bool *cached,
 		 struct layerblk_error *err)
 {
@@ -243,10 +266,12 @@ int state_change(struct build_state *state, const char *created_by, state_change
 		*cached = rc == 1;
 	}
 	rc = *cached ? 0 : make_layer(state, change, arg, &layer, err);
+	if (!rc)
+		rc = take_time(state, layer.volume, err);
 	if (rc)
 		return rc;
 	state->layers[state->count++] = layer;
-	history_add(state->config, created_by, NULL, NULL, false);
+	history_add(state->config, state_created(state), created_by, NULL, NULL, false);
 	return 0;
 }
 
@@ -271,9 +296,7 @@ int state_finish(struct build_state *state, char *const *tags, size_t tag_count,
 	struct image_record record = { .layer_count = state->count, .imported_s = (uint64_t)time(NULL) };
 	cleanup_free uint64_t *layers = calloc(state->count + 1, sizeof(*layers));
 	char target[KEY_TEXT];
-	time_t now = time(NULL);
 	const char *text;
-	struct tm tm;
 	int rc;
 
 	if (!attrs || !layers)
@@ -284,8 +307,7 @@ int state_finish(struct build_state *state, char *const *tags, size_t tag_count,
 		layers[i] = state->layers[i].volume;
 	record.layers = layers;
 	strcpy(record.fs, state->fs);
-	gmtime_r(&now, &tm);
-	strftime(record.created, sizeof(record.created), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	strcpy(record.created, state->created);
 	add_rootfs(state, record.created);
 	text = json_object_to_json_string_ext(state->config, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	if (digest_of(text, strlen(text), record.id) != 0)

@@ -29,6 +29,7 @@ struct build_state {
 	bool own_cmd;			/* it has a CMD itself, which an ENTRYPOINT does not take away */
 	char key[DIGEST_TEXT];
 	char fs[FS_TEXT];
+	char created[40];		/* when the newest layer was made, RFC 3339; "": there is none */
 };
 
 int state_begin_scratch(struct build_state *state, const struct build_options *options, struct layerblk_error *err);
@@ -40,6 +41,12 @@ void state_clear(struct build_state *state);
 
 /* A member of the config's "config" that is a text; "" when there is none. */
 const char *state_text(const struct build_state *state, const char *name);
+
+/*
+ * The time of an instruction that changes no files, and of the image: that of the newest layer, so that the same build gives the same
+ * image again, as BuildKit has it. NULL: there is no layer yet.
+ */
+const char *state_created(const struct build_state *state);
 
 /* What variables mean here: ENV before ARG. variables_clear() it. */
 int state_variables(const struct build_state *state, struct variables *out);

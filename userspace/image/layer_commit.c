@@ -41,13 +41,12 @@ static void now_text(char text[40])
 	snprintf(text + used, 40 - used, ".%09ldZ", now.tv_nsec % 1000000000);
 }
 
-void history_add(json_object *config, const char *created_by, const char *comment, const char *author, bool empty_layer)
+void history_add(json_object *config, const char *created, const char *created_by, const char *comment, const char *author, bool empty_layer)
 {
 	json_object *item = json_object_new_object();
-	char now[40];
 
-	now_text(now);
-	json_object_object_add(item, "created", json_object_new_string(now));
+	if (created)
+		json_object_object_add(item, "created", json_object_new_string(created));
 	if (author)
 		json_object_object_add(item, "author", json_object_new_string(author));
 	if (created_by)
@@ -81,7 +80,7 @@ static int make_config(struct committing *job, json_object **out, struct layerbl
 		return layerblk_error_set(err, EINVAL, "commit the image", "", "its config lists %zu layers, there are %zu below it",
 					  json_object_array_length(ids), below);
 	json_object_array_add(ids, json_object_new_string(job->diff_id));
-	history_add(config, commit->created_by, commit->comment, commit->author, false);
+	history_add(config, job->record.created, commit->created_by, commit->comment, commit->author, false);
 	text = json_object_to_json_string_ext(config, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	return digest_of(text, strlen(text), job->record.id) == 0 ? 0 : no_memory(err);
 }

@@ -29,9 +29,7 @@ struct image_commit {
  */
 int image_commit(const struct pool *pool, const struct image_commit *commit, struct image_record *out, struct layerblk_error *err);
 
-/*
- * Adds an instruction to a config's history that changed no file (build): the next image has it. created_by as in the config.
- */
-void history_add(json_object *config, const char *created_by, const char *comment, const char *author, bool empty_layer);
+/* Adds an instruction to a config's history. created: RFC 3339. Any text may be NULL. empty_layer: it changed no file. */
+void history_add(json_object *config, const char *created, const char *created_by, const char *comment, const char *author, bool empty_layer);
 
 #endif
