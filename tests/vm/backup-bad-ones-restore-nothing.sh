@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: damaged, cut and misplaced backups, a full pool and kills leave no volume, snapshot, disk or file behind
-# smp: 2
 # requires: mod:layerblk cmd:layerctl cmd:layerck
 # timeout: 1200
 . "$TEST_REPO/tests/lib/test.sh"

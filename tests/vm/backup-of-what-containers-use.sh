@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: a container's volume is backed up under it, restored and used by another; --all and the timer's commands; progress on a terminal
-# smp: 2
 # requires: mod:layerblk cmd:layerctl cmd:layerck cmd:crun cmd:conmon cmd:zstd
 # timeout: 900
 . "$TEST_REPO/tests/lib/test.sh"

@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # desc: a busy volume, backed up full and incrementally, restores to the exact bytes of each snapshot; a stream is as large as the change
-# smp: 2
 # requires: mod:layerblk cmd:layerctl cmd:layerck cmd:fio
 # timeout: 1200
 . "$TEST_REPO/tests/lib/test.sh"
