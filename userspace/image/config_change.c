@@ -10,6 +10,7 @@
 #include "config_change.h"
 #include "json.h"
 #include "path.h"
+#include "signals.h"
 #include "size.h"
 
 struct change_call {
@@ -320,10 +321,10 @@ static int change_user(const struct change_call *call)
 static int change_stopsignal(const struct change_call *call)
 {
 	cleanup_free char *word = NULL;
-	int rc = one_word(call, &word);
+	int rc = one_word(call, &word), number;
 
-	if (!rc && word && !isalnum((unsigned char)*word))
-		rc = wrong(call, "a signal is a name or a number");
+	if (!rc && signal_parse(word, &number, NULL) != 0)
+		rc = wrong(call, "a signal is a name, as SIGQUIT, or a number");
 	if (!rc)
 		json_object_object_add(call->config, "StopSignal", json_object_new_string(word));
 	return rc;

@@ -15,7 +15,6 @@
 #include "report.h"
 #include "stream.h"
 
-#define BLOB	"layer.tar"
 
 struct rooted {				/* the import under way */
 	struct progress progress;
@@ -114,10 +113,11 @@ static int take_config(struct command_call *call, struct rooted *rooted, const s
 
 static int import_tree(struct command_call *call, const struct pool *pool, const char *path, const struct image_request *request)
 {
-	struct rooted rooted = { .layer = { .blob = (char *)(uintptr_t)BLOB, .size = -1 } };
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;	/* as errors call it */
+	struct rooted rooted = { .layer = { .blob = (char *)(uintptr_t)name, .size = -1 } };
 	struct image_record record = { 0 };
 	struct source *source = NULL;
-	int rc = source_open_single(path, BLOB, &source, &call->error);
+	int rc = source_open_single(path, name, &source, &call->error);
 
 	rooted.image.layers = &rooted.layer;
 	rooted.image.layer_count = 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Signals by name. */
-#ifndef RUNTIME_SIGNALS_H
-#define RUNTIME_SIGNALS_H
+#ifndef COMMON_SIGNALS_H
+#define COMMON_SIGNALS_H
 
 #include <layerblk.h>
 
