@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* See cache.h. An entry whose layer has been removed is no entry; who removes a layer removes its entry too. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +27,7 @@ int cache_key_add(char key[DIGEST_TEXT], ...)
 	return 0;
 }
 
-int cache_find(const struct pool *pool, const char *fs, const char *key, const char *below, struct built *out,
+int cache_find(const struct pool *pool, const char *fs, const char *key, const struct built *below, struct built *out,
 	       struct layerblk_error *err)
 {
 	cleanup_json json_object *layer = NULL;
@@ -49,8 +48,11 @@ int cache_find(const struct pool *pool, const char *fs, const char *key, const c
 	layer = layer_attribute(pool, out->volume);
 	built = json_text(layer, "build");
 	diff_id = json_text(layer, "diff_id");
+	/* The same layer can be there twice, imported and received: its volume has to be that very one. */
+	if (info.parent != (below ? below->volume : 0))
+		return 0;
 	if (!(info.flags & LB_VOL_FROZEN) || !built || strcmp(built, key) != 0 || !diff_id || !json_text(layer, "chain") ||
-	    chain_id(below, diff_id, chain) != 0 || strcmp(chain, json_text(layer, "chain")) != 0)
+	    chain_id(below ? below->chain : "", diff_id, chain) != 0 || strcmp(chain, json_text(layer, "chain")) != 0)
 		return 0;
 	strcpy(out->diff_id, diff_id);
 	strcpy(out->chain, chain);
@@ -59,9 +61,8 @@ int cache_find(const struct pool *pool, const char *fs, const char *key, const c
 
 void cache_enter(struct layerblk_attrs *attrs, const char *fs, const char *key, uint64_t volume)
 {
-	char name[KEY_TEXT], id[24];
+	char name[KEY_TEXT];
 
 	build_key(fs, key, name);
-	snprintf(id, sizeof(id), "%" PRIu64, volume);
-	layerblk_attrs_set_string(attrs, 0, name, id, 0);
+	key_enter(attrs, name, volume);
 }

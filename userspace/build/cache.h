@@ -17,8 +17,8 @@ struct built {				/* a layer */
 	char chain[DIGEST_TEXT];
 };
 
-/* 1 and *out when there is one that lies upon the layer with the ChainID `below` ("": nothing), else 0. */
-int cache_find(const struct pool *pool, const char *fs, const char *key, const char *below, struct built *out,
+/* 1 and *out when there is one that lies upon the layer `below` (NULL: nothing), else 0. */
+int cache_find(const struct pool *pool, const char *fs, const char *key, const struct built *below, struct built *out,
 	       struct layerblk_error *err);
 /* Adds it to the transaction that makes the layer. */
 void cache_enter(struct layerblk_attrs *attrs, const char *fs, const char *key, uint64_t volume);

@@ -260,7 +260,8 @@ int state_change(struct build_state *state, const char *created_by, state_change
 	state->layers = more;
 	*cached = false;
 	if (!state->options->no_cache) {
-		rc = cache_find(state->options->pool, state->fs, state->key, top_chain(state), &layer, err);
+		rc = cache_find(state->options->pool, state->fs, state->key, state->count ? &state->layers[state->count - 1] : NULL, &layer,
+				err);
 		if (rc < 0)
 			return rc;
 		*cached = rc == 1;

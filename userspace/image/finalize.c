@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* See finalize.h. Layers are finalized one by one; each one's digest stays known when a later one fails. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,15 +26,13 @@ void digest_provisional(char diff_id[DIGEST_TEXT])
 	snprintf(diff_id, DIGEST_TEXT, "sha256:%s", random);
 }
 
-/* Enters the final digests of a layer; who made the same layer first has its ChainID. */
-static int store_final(const struct pool *pool, const struct layer *layer, struct layerblk_error *err)
+/* Enters the final digests of a layer; who made the same layer first has its ChainID. below: the ChainID of what it lies upon. */
+static int store_final(const struct pool *pool, const struct layer *layer, const char *below, struct layerblk_error *err)
 {
 	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
 	cleanup_json json_object *json = layer_attribute(pool, layer->volume);
 	json_object *final = json_object_new_object();
-	char key[KEY_TEXT], id[24];
 	cleanup_fd int lock = -1;
-	uint64_t other;
 	int rc;
 
 	if (!attrs || !json || !final) {
@@ -48,16 +45,11 @@ static int store_final(const struct pool *pool, const struct layer *layer, struc
 	json_object_object_add(json, "final", final);
 	rc = pool_lock(pool, &lock, err);
 	if (!rc)
-		rc = layer_find(pool, layer->fs, layer->chain, &other, err);
-	if (rc < 0)
+		rc = layer_enter(pool, attrs, layer->fs, layer->chain, layer->volume, layer->below, below, err);
+	if (rc)
 		return rc;
 	layerblk_attrs_set_string(attrs, layer->volume, ATTR_LAYER,
 				  json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN), 0);
-	if (rc == 0) {
-		layer_key(layer->fs, layer->chain, key);
-		snprintf(id, sizeof(id), "%" PRIu64, layer->volume);
-		layerblk_attrs_set_string(attrs, 0, key, id, 0);
-	}
 	return layerblk_attrs_commit(pool->lb, pool->uuid, attrs, err);
 }
 
@@ -83,7 +75,7 @@ static int final_diff_ids(const struct pool *pool, const struct image_record *re
 			if (!rc && chain_id(below, layer.diff_id, layer.chain) != 0)
 				rc = layerblk_error_set(err, ENOMEM, "finalize the layer", layer.diff_id, "no memory");
 			if (!rc)
-				rc = store_final(pool, &layer, err);
+				rc = store_final(pool, &layer, below, err);
 		}
 		strcpy(below, layer.chain);
 		json_object_array_add(diff_ids, json_object_new_string(layer.diff_id));

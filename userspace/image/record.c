@@ -519,3 +519,38 @@ int layer_find(const struct pool *pool, const char *fs, const char *chain, uint6
 	*id = found;
 	return 1;
 }
+
+void key_enter(struct layerblk_attrs *attrs, const char *key, uint64_t volume)
+{
+	char id[24];
+
+	snprintf(id, sizeof(id), "%" PRIu64, volume);
+	layerblk_attrs_set_string(attrs, 0, key, id, 0);
+}
+
+void key_drop_of(const struct pool *pool, struct layerblk_attrs *attrs, const char *key, uint64_t volume)
+{
+	cleanup_free char *text = NULL;
+
+	if (layerblk_attr_get(pool->lb, pool->uuid, 0, key, &text, NULL, NULL) == 0 && strtoull(text, NULL, 10) == volume)
+		layerblk_attrs_delete(attrs, 0, key, 0);
+}
+
+int layer_enter(const struct pool *pool, struct layerblk_attrs *attrs, const char *fs, const char *chain, uint64_t volume, uint64_t below,
+		const char *below_chain, struct layerblk_error *err)
+{
+	uint64_t found = 0;
+	char key[KEY_TEXT];
+	int rc = layer_find(pool, fs, chain, &found, err);
+
+	if (rc)
+		return rc < 0 ? rc : 0;
+	if (below) {
+		rc = layer_find(pool, fs, below_chain, &found, err);
+		if (rc < 0 || rc == 0 || found != below)
+			return rc < 0 ? rc : 0;
+	}
+	layer_key(fs, chain, key);
+	key_enter(attrs, key, volume);
+	return 0;
+}

@@ -109,6 +109,16 @@ int record_find_name(const struct pool *pool, const char *normal, struct image_r
  */
 int layer_find(const struct pool *pool, const char *fs, const char *chain, uint64_t *id, struct layerblk_error *err);
 void layer_key(const char *fs, const char *chain, char key[KEY_TEXT]);
+/*
+ * Adds the key of a ChainID to the transaction that makes a layer, unless another layer has it, or unless the one below (0: none) has not the key
+ * of its own, below_chain: so that layers which are found by the ChainIDs of one image always lie upon each other. The pool is locked.
+ */
+int layer_enter(const struct pool *pool, struct layerblk_attrs *attrs, const char *fs, const char *chain, uint64_t volume, uint64_t below,
+		const char *below_chain, struct layerblk_error *err);
+/* Adds the removal of a key of the pool whose value is this volume's id; nothing, if it is another's or missing. */
+void key_drop_of(const struct pool *pool, struct layerblk_attrs *attrs, const char *key, uint64_t volume);
+/* Adds a key of the pool with the id of a volume as its value. */
+void key_enter(struct layerblk_attrs *attrs, const char *key, uint64_t volume);
 void build_key(const char *fs, const char *key, char out[KEY_TEXT]);
 /* What its volume is called: "layer-" and the first 16 digits of the ChainID, with ".FS" unless that is ext4. */
 void layer_name(const char *fs, const char *chain, char name[LB_NAME_MAX + 1]);

@@ -146,7 +146,7 @@ static bool removable(const struct removal *removal, uint64_t id)
 }
 
 /*
- * One layer, with whatever else is in the transaction. The layer's key goes if it is this volume's. said: what it was, for
+ * One layer, with whatever else is in the transaction. Its keys go, as far as they are this volume's. said: what it was, for
  * the one who is told.
  */
 static int remove_layer(struct removal *removal, uint64_t id, struct layerblk_attrs *attrs, char said[DIGEST_TEXT],
@@ -157,19 +157,18 @@ static int remove_layer(struct removal *removal, uint64_t id, struct layerblk_at
 	cleanup_json json_object *json = layer_attribute(pool, id);
 	const char *chains[2], *fs = json_text(json, "fs");
 	char key[KEY_TEXT];
-	uint64_t named;
 	int rc;
 
 	layer_chains(json, &chains[0], &chains[1]);
 	for (int i = 0; fs && i < 2; i++) {
-		if (*chains[i] && layer_find(pool, fs, chains[i], &named, NULL) == 1 && named == id) {
+		if (*chains[i]) {
 			layer_key(fs, chains[i], key);
-			layerblk_attrs_delete(attrs, 0, key, 0);
+			key_drop_of(pool, attrs, key, id);
 		}
 	}
 	if (fs && json_text(json, "build")) {
 		build_key(fs, json_text(json, "build"), key);
-		layerblk_attrs_delete(attrs, 0, key, 0);
+		key_drop_of(pool, attrs, key, id);
 	}
 	rc = disk_deactivate(pool->lb, pool->uuid, id, err);
 	if (!rc)
