@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* See backup.h. Data is read from the snapshot's own disk with O_DIRECT, so that a backup does not fill the page cache. */
+/* See backup.h. */
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include "backup.h"
-#include "backup_output.h"
 #include "cleanup.h"
 #include "disk.h"
 #include "report.h"
+#include "volume_blocks.h"
 #include "working.h"
 
 #define NAME_PART	160		/* bytes of the volume's name in that of the snapshot */
@@ -121,32 +119,9 @@ void backup_abandon(struct backup *backup)
 
 /* ------------------------------------------------------------------ what the stream says of the volume */
 
-struct taking {
-	struct volstream_volume *volume;
-	const struct backup *backup;
-	struct layerblk_error *err;
-};
-
-static int take_attr(void *arg, const char *key, size_t value_len)
-{
-	const struct taking *taking = arg;
-	const struct backup *backup = taking->backup;
-	cleanup_free char *value = NULL;
-	int rc;
-
-	if (!backup_attr_travels(key))
-		return 0;
-	rc = layerblk_attr_get(backup->pool->lb, backup->pool->uuid, backup->source.id, key, &value, &value_len, taking->err);
-
-	if (rc)
-		return rc == -ENOENT ? 0 : rc;
-	return volstream_attr_add(taking->volume, key, value, value_len, taking->err);
-}
-
 static int describe(struct backup *backup, const char *device, const struct lb_vol_info *snapshot, struct volstream_volume *volume,
 		    struct layerblk_error *err)
 {
-	struct taking taking = { volume, backup, err };
 	cleanup_free char *fs = NULL;
 
 	*volume = (struct volstream_volume){
@@ -160,107 +135,21 @@ static int describe(struct backup *backup, const char *device, const struct lb_v
 	memcpy(volume->base, backup->record.base, VOLSTREAM_ID);
 	if (disk_filesystem(device, &fs, NULL) == 0)
 		snprintf(volume->fs, sizeof(volume->fs), "%s", fs);
-	return layerblk_attr_each(backup->pool->lb, backup->pool->uuid, backup->source.id, "", take_attr, &taking, err);
+	return backup_attrs_describe(backup->pool, backup->source.id, backup_attr_travels, volume, err);
 }
 
-/* ------------------------------------------------------------------ its blocks */
-
-struct copying {
-	struct backup *backup;
-	struct volstream_writer *writer;
-	uint64_t blocks;		/* of the volume */
-	int fd;
-	void *buffer;			/* VOLSTREAM_DATA_MAX bytes, aligned */
-	struct progress progress;
-	uint64_t done;			/* bytes */
-	struct layerblk_error *err;
-};
-
-static int measure_range(void *arg, const struct lb_range *range)
-{
-	struct copying *copying = arg;
-
-	if (range->flags & LB_RANGE_MAPPED)
-		copying->progress.total += (uint64_t)range->count * LB_BLOCK_SIZE;
-	return 0;
-}
-
-static int read_blocks(struct copying *copying, uint64_t start, size_t blocks)
-{
-	size_t size = blocks * LB_BLOCK_SIZE, got = 0;
-
-	while (got < size) {
-		ssize_t more = pread(copying->fd, (char *)copying->buffer + got, size - got, (off_t)(start * LB_BLOCK_SIZE + got));
-
-		if (more < 0 && errno == EINTR)
-			continue;
-		if (more <= 0)
-			return layerblk_error_set(copying->err, more ? errno : EIO, "read the snapshot", copying->backup->record.snapshot,
-						  "%s at byte %" PRIu64, more ? strerror(errno) : "it ends", start * LB_BLOCK_SIZE + got);
-		got += (size_t)more;
-	}
-	return 0;
-}
-
-static int copy_range(void *arg, const struct lb_range *range)
-{
-	struct copying *copying = arg;
-	uint64_t start = range->start, left = range->count;
-	int rc = 0;
-
-	if (start >= copying->blocks)		/* what the base had behind the end of a volume that has shrunk */
-		return 0;
-	if (left > copying->blocks - start)
-		left = copying->blocks - start;
-	if (backup_interrupted())
-		return layerblk_error_set(copying->err, EINTR, "back up the volume", copying->backup->source.name, "interrupted");
-	if (!(range->flags & LB_RANGE_MAPPED))
-		return volstream_clear(copying->writer, start, left, copying->err);
-	while (!rc && left) {
-		size_t blocks = left < VOLSTREAM_BLOCKS_MAX ? (size_t)left : VOLSTREAM_BLOCKS_MAX;
-
-		rc = read_blocks(copying, start, blocks);
-		if (!rc)
-			rc = volstream_data(copying->writer, start, copying->buffer, blocks, copying->err);
-		start += blocks;
-		left -= blocks;
-		copying->done += blocks * LB_BLOCK_SIZE;
-		progress_update(&copying->progress, copying->done);
-	}
-	return rc;
-}
-
-static int copy(struct copying *copying, bool quiet)
-{
-	struct backup *backup = copying->backup;
-	const struct pool *pool = backup->pool;
-	uint64_t base = backup->incremental ? backup->base.id : 0;
-	int rc = 0;
-
-	progress_begin(&copying->progress, 0, quiet, "Backing up %.100s", backup->source.name);
-	if (copying->progress.enabled)		/* the trees are walked twice to know how much it will be */
-		rc = layerblk_diff(pool->lb, pool->uuid, base, backup->record.id, measure_range, copying, copying->err);
-	if (!rc)
-		rc = layerblk_diff(pool->lb, pool->uuid, base, backup->record.id, copy_range, copying, copying->err);
-	progress_end(&copying->progress);
-	return rc;
-}
+/* ------------------------------------------------------------------ its part of the stream */
 
 static int stream_from(struct backup *backup, const char *device, struct volstream_writer *writer, bool quiet, struct layerblk_error *err)
 {
-	cleanup_fd int fd = open(device, O_RDONLY | O_DIRECT | O_CLOEXEC);
-	cleanup_free void *buffer = aligned_alloc(LB_BLOCK_SIZE, VOLSTREAM_DATA_MAX);
-	struct copying copying = { .backup = backup, .writer = writer, .fd = fd, .buffer = buffer, .err = err };
+	struct volume_blocks blocks = { .pool = backup->pool, .base = backup->incremental ? backup->base.id : 0, .volume = backup->record.id,
+					.device = device, .what = backup->source.name, .doing = "back up the volume", .quiet = quiet };
 	struct volstream_volume volume = { 0 };
 	struct volstream_totals totals;
 	struct lb_vol_info snapshot;
 	uint64_t before = volstream_written(writer);
 	int rc;
 
-	if (fd < 0)
-		return layerblk_error_set(err, errno, "open", device, "%s", strerror(errno));
-	if (!buffer)
-		return layerblk_error_set(err, ENOMEM, "back up the volume", backup->source.name, "no memory");
 	rc = layerblk_vol_stat(backup->pool->lb, backup->pool->uuid, backup->record.id, 0, &snapshot, err);
 	if (!rc)
 		rc = describe(backup, device, &snapshot, &volume, err);
@@ -269,8 +158,9 @@ static int stream_from(struct backup *backup, const char *device, struct volstre
 	volstream_volume_clear(&volume);
 	if (rc)
 		return rc;
-	copying.blocks = snapshot.volume_size / LB_BLOCK_SIZE;
-	rc = copy(&copying, quiet);
+	blocks.size = snapshot.volume_size;
+	snprintf(blocks.label, sizeof(blocks.label), "Backing up %.100s", backup->source.name);
+	rc = volume_blocks_write(&blocks, writer, err);
 	if (!rc)
 		rc = volstream_volume_end(writer, &totals, err);
 	if (rc)

@@ -24,16 +24,23 @@ bool backup_interrupted(void)
 	return interrupted;
 }
 
+static int failed_with(const struct backup_output *output, int code, const char *why, struct layerblk_error *err)
+{
+	char doing[64];
+
+	snprintf(doing, sizeof(doing), "write %s to", output->what);
+	return layerblk_error_set(err, code, doing, output->path ? output->path : "standard output", "%s", why);
+}
+
 static int failed(const struct backup_output *output, struct layerblk_error *err)
 {
-	return layerblk_error_set(err, errno, "write the backup to", output->path ? output->path : "standard output", "%s",
-				  strerror(errno));
+	return failed_with(output, errno, strerror(errno), err);
 }
 
 static int open_stdout(struct backup_output *output, struct layerblk_error *err)
 {
 	if (isatty(STDOUT_FILENO)) {
-		layerblk_error_set(err, EINVAL, "write the backup to", "the terminal", "a backup is not for reading");
+		failed_with(output, EINVAL, "it is a terminal, and this is not for reading", err);
 		return layerblk_error_hint(err, "Use -o FILE, or redirect it");
 	}
 	output->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -67,11 +74,11 @@ static int open_file(struct backup_output *output, struct layerblk_error *err)
 	return output->fd < 0 ? failed(output, err) : 0;
 }
 
-int backup_output_open(struct backup_output *output, const char *path, struct layerblk_error *err)
+int backup_output_open(struct backup_output *output, const char *what, const char *path, struct layerblk_error *err)
 {
 	struct stat st;
 
-	*output = (struct backup_output){ .path = path && strcmp(path, "-") != 0 ? path : NULL, .fd = -1 };
+	*output = (struct backup_output){ .what = what, .path = path && strcmp(path, "-") != 0 ? path : NULL, .fd = -1 };
 	if (!output->path)
 		return open_stdout(output, err);
 	if (stat(output->path, &st) == 0 && !S_ISREG(st.st_mode)) {
@@ -125,8 +132,7 @@ int backup_output_write(void *arg, const void *data, size_t size, struct layerbl
 		ssize_t done = interrupted ? -1 : write(output->fd, from, size);
 
 		if (interrupted)
-			return layerblk_error_set(err, EINTR, "write the backup to", output->path ? output->path : "standard output",
-						  "interrupted");
+			return failed_with(output, EINTR, "interrupted", err);
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0)

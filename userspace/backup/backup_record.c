@@ -10,11 +10,46 @@
 
 #define ID_DIGITS_MIN	8
 
-bool backup_attr_travels(const char *key)
+bool is_label(const char *key)
 {
 	size_t len = strlen(USER_LABEL);
 
-	return (strncmp(key, USER_LABEL, len) == 0 && key[len]) || strcmp(key, ATTR_VOLUME) == 0;
+	return strncmp(key, USER_LABEL, len) == 0 && key[len];
+}
+
+bool backup_attr_travels(const char *key)
+{
+	return is_label(key) || strcmp(key, ATTR_VOLUME) == 0;
+}
+
+struct describing {
+	const struct pool *pool;
+	uint64_t volume;
+	bool (*travels)(const char *key);
+	struct volstream_volume *out;
+	struct layerblk_error *err;
+};
+
+static int describe_attr(void *arg, const char *key, size_t value_len)
+{
+	const struct describing *describing = arg;
+	cleanup_free char *value = NULL;
+	int rc;
+
+	if (!describing->travels(key))
+		return 0;
+	rc = layerblk_attr_get(describing->pool->lb, describing->pool->uuid, describing->volume, key, &value, &value_len, describing->err);
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	return volstream_attr_add(describing->out, key, value, value_len, describing->err);
+}
+
+int backup_attrs_describe(const struct pool *pool, uint64_t volume, bool (*travels)(const char *key), struct volstream_volume *out,
+			  struct layerblk_error *err)
+{
+	struct describing describing = { pool, volume, travels, out, err };
+
+	return layerblk_attr_each(pool->lb, pool->uuid, volume, "", describe_attr, &describing, err);
 }
 
 bool backup_is_full(const struct backup_record *record)

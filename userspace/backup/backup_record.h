@@ -24,8 +24,13 @@ struct backup_record {
 	uint64_t data;			/* bytes of the volume's blocks in it */
 };
 
+/* Whether it is one of the labels that people give. */
+bool is_label(const char *key);
 /* Whether a volume takes this attribute along into its backups and back: its labels, and what `run -v` knows of it. */
 bool backup_attr_travels(const char *key);
+/* Adds those of a volume's attributes to its description. */
+int backup_attrs_describe(const struct pool *pool, uint64_t volume, bool (*travels)(const char *key), struct volstream_volume *out,
+			  struct layerblk_error *err);
 
 bool backup_is_full(const struct backup_record *record);
 

@@ -195,7 +195,7 @@ static int write_stream(struct job *job, struct backup *backups, size_t count, c
 	struct volstream_writer *writer = NULL;
 	struct backup_output output;
 	struct sink sink = { backup_output_write, &output };
-	int rc = backup_output_open(&output, path, err);
+	int rc = backup_output_open(&output, "the backup", path, err);
 
 	if (!rc)
 		rc = volstream_writer_new(&sink, job->encoding, (uint64_t)time(NULL), &writer, err);

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* See restore.h. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-#include "backup_output.h"
+#include "backup_input.h"
 #include "backup_record.h"
 #include "cleanup.h"
 #include "json.h"
 #include "replaced.h"
-#include "report.h"
 #include "restore.h"
 #include "restore_target.h"
 
@@ -30,13 +25,6 @@ struct restore {
 	struct restoring **volumes;
 	size_t count;
 	struct restoring *current;	/* NULL: the volume at hand is passed over */
-};
-
-struct input {
-	int fd;
-	const char *name;
-	struct progress progress;
-	uint64_t done;
 };
 
 int restore_new(const struct pool *pool, const struct restore_options *options, struct restore **out, struct layerblk_error *err)
@@ -174,7 +162,7 @@ static int begin_full(struct restore *restore, const struct volstream_volume *vo
 	restore->current = restoring;
 	snprintf(restoring->first_name, sizeof(restoring->first_name), "%s", volume->name);
 	rc = keep_description(restoring, volume, err);
-	return rc ? rc : restore_target_make(&restoring->target, restore->pool, volume->size, err);
+	return rc ? rc : restore_target_make(&restoring->target, restore->pool, "restore", NULL, volume->size, err);
 }
 
 static int no_base(const struct volstream_volume *volume, struct layerblk_error *err)
@@ -228,28 +216,11 @@ static int take(struct restore *restore, const struct volstream_item *item, stru
 	}
 }
 
-static ssize_t read_input(void *arg, void *buffer, size_t size, struct layerblk_error *err)
-{
-	struct input *input = arg;
-	ssize_t got;
-
-	do {
-		if (backup_interrupted())
-			return layerblk_error_set(err, EINTR, "restore from", input->name, "interrupted");
-		got = read(input->fd, buffer, size);
-	} while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return layerblk_error_set(err, errno, "read", input->name, "%s", strerror(errno));
-	input->done += (uint64_t)got;
-	progress_update(&input->progress, input->done);
-	return got;
-}
-
-static int read_streams(struct restore *restore, struct input *input, struct layerblk_error *err)
+static int read_streams(struct restore *restore, struct backup_input *input, struct layerblk_error *err)
 {
 	struct volstream_reader *reader;
 	struct volstream_item item;
-	int rc = volstream_reader_new(read_input, input, input->name, &reader, err);
+	int rc = volstream_reader_new(backup_input_read, input, input->name, &reader, err);
 
 	if (rc)
 		return rc;
@@ -264,22 +235,13 @@ static int read_streams(struct restore *restore, struct input *input, struct lay
 
 int restore_read(struct restore *restore, const char *name, struct layerblk_error *err)
 {
-	bool standard = strcmp(name, "-") == 0;
-	cleanup_fd int opened = standard ? -1 : open(name, O_RDONLY | O_CLOEXEC);
-	struct input input = { .fd = standard ? STDIN_FILENO : opened, .name = standard ? "standard input" : name };
-	struct stat st;
-	int rc;
+	struct backup_input input;
+	int rc = backup_input_open(&input, "restore from", name, restore->pool ? "Restoring" : "Checking", restore->options->quiet, err);
 
-	if (input.fd < 0)
-		return layerblk_error_set(err, errno, "open", name, "%s", strerror(errno));
-	if (isatty(input.fd)) {
-		layerblk_error_set(err, EINVAL, "restore from", input.name, "it is a terminal");
-		return layerblk_error_hint(err, "Name the backup with -i FILE");
-	}
-	progress_begin(&input.progress, fstat(input.fd, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0,
-		       restore->options->quiet, "%s %.100s", restore->pool ? "Restoring" : "Checking", input.name);
+	if (rc)
+		return rc;
 	rc = read_streams(restore, &input, err);
-	progress_end(&input.progress);
+	backup_input_close(&input);
 	return rc;
 }
 

@@ -2,16 +2,13 @@
 /* See restore_target.h. The disk is written with O_DIRECT: a restore does not fill the page cache, and a full pool shows at once. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "cleanup.h"
 #include "replaced.h"
-#include "report.h"
 #include "restore_target.h"
-#include "working.h"
 
 static int no_memory(struct layerblk_error *err)
 {
@@ -20,39 +17,45 @@ static int no_memory(struct layerblk_error *err)
 
 static int open_disk(struct restore_target *target, struct layerblk_error *err)
 {
-	char device[DISK_PATH];
-	int rc = disk_activate(target->pool->lb, target->pool->uuid, target->id, 0, device, err);
+	struct working *working = &target->working;
+	int rc = disk_activate(target->pool->lb, target->pool->uuid, working->id, 0, working->device, err);
 
 	if (rc)
 		return rc;
-	target->fd = open(device, O_WRONLY | O_DIRECT | O_CLOEXEC);
-	return target->fd < 0 ? layerblk_error_set(err, errno, "open", device, "%s", strerror(errno)) : 0;
+	target->fd = open(working->device, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	return target->fd < 0 ? layerblk_error_set(err, errno, "open", working->device, "%s", strerror(errno)) : 0;
 }
 
-int restore_target_make(struct restore_target *target, const struct pool *pool, uint64_t size, struct layerblk_error *err)
+static int set_size(struct restore_target *target, uint64_t size, struct layerblk_error *err)
 {
-	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
-	char random[13], name[32];
+	struct layerblk_vol_change change = { .flags = LB_VOL_SET_SIZE, .volume_size = size };
+	const struct pool *pool = target->pool;
+	bool shrink = size < target->size;
+
+	if (size == target->size)
+		return 0;
+	if (shrink)
+		change.flags |= LB_VOL_SET_SHRINK;
+	target->size = size;
+	return pool ? layerblk_vol_set(pool->lb, pool->uuid, target->working.id, &change, NULL, err) : 0;
+}
+
+int restore_target_make(struct restore_target *target, const struct pool *pool, const char *purpose, const struct lb_vol_info *below,
+			uint64_t size, struct layerblk_error *err)
+{
+	char random[13], name[64];
 	int rc;
 
-	*target = (struct restore_target){ .pool = pool, .size = size, .work.lock = -1, .fd = -1 };
+	*target = (struct restore_target){ .pool = pool, .size = below ? below->volume_size : size, .working.work.lock = -1,
+					   .written = below != NULL, .fd = -1 };
 	if (!pool)
 		return 0;
-	if (!attrs)
-		return no_memory(err);
 	random_hex(random, 6);
-	snprintf(name, sizeof(name), "restore-%s", random);
-	rc = work_begin(pool, name, &target->work, err);
-	if (rc)
-		return rc;
-	work_enter(attrs, name, WORKING_KIND);
-	layerblk_attrs_set_string(attrs, LB_ATTR_NEW_VOLUME, ATTR_IMPORT, "restore", 0);
-	rc = layerblk_vol_create(pool->lb, pool->uuid, name, size, 0, attrs, &target->id, err);
-	if (rc) {
-		work_end(&target->work);
-		return rc;
-	}
-	return open_disk(target, err);
+	snprintf(name, sizeof(name), "%.16s-%s", purpose, random);
+	rc = working_begin(pool, name, below ? below->id : 0, size, purpose, &target->working, err);
+	if (!rc)
+		rc = set_size(target, size, err);
+	return rc ? rc : open_disk(target, err);
 }
 
 int restore_target_close(struct restore_target *target, struct layerblk_error *err)
@@ -62,27 +65,20 @@ int restore_target_close(struct restore_target *target, struct layerblk_error *e
 	if (fd < 0)
 		return 0;
 	if (fsync(fd) != 0)
-		rc = layerblk_error_set(err, errno, "write the volume", target->work.name, "%s", strerror(errno));
+		rc = layerblk_error_set(err, errno, "write the volume", target->working.work.name, "%s", strerror(errno));
 	close(fd);
-	return rc ? rc : disk_deactivate(target->pool->lb, target->pool->uuid, target->id, err);
+	return rc ? rc : working_deactivate(&target->working, err);
 }
 
 int restore_target_resize(struct restore_target *target, uint64_t size, struct layerblk_error *err)
 {
-	struct layerblk_vol_change change = { .flags = LB_VOL_SET_SIZE, .volume_size = size };
-	const struct pool *pool = target->pool;
 	int rc;
 
-	if (size == target->size)
-		return 0;
-	if (size < target->size)
-		change.flags |= LB_VOL_SET_SHRINK;
-	target->size = size;
-	if (!pool)
-		return 0;
+	if (!target->pool || size == target->size)
+		return set_size(target, size, err);
 	rc = restore_target_close(target, err);
 	if (!rc)
-		rc = layerblk_vol_set(pool->lb, pool->uuid, target->id, &change, NULL, err);
+		rc = set_size(target, size, err);
 	return rc ? rc : open_disk(target, err);
 }
 
@@ -133,13 +129,15 @@ int restore_target_write(struct restore_target *target, const struct volstream_r
 
 /* ------------------------------------------------------------------ the end */
 
-static void add_attrs(struct layerblk_attrs *attrs, uint64_t id, const struct volstream_volume *volume)
+void restore_target_attrs(const struct restore_target *target, const struct volstream_volume *volume, struct layerblk_attrs *attrs)
 {
 	for (size_t i = 0; i < volume->attr_count; i++) {
 		const struct volstream_attr *attr = &volume->attrs[i];
 
-		layerblk_attrs_set(attrs, id, attr->key, attr->value, attr->value_len, 0);
+		layerblk_attrs_set(attrs, target->working.id, attr->key, attr->value, attr->value_len, 0);
 	}
+	layerblk_attrs_delete(attrs, target->working.id, ATTR_IMPORT, 0);
+	work_leave(attrs, target->working.work.name);
 }
 
 int restore_target_name(struct restore_target *target, const struct volstream_volume *volume, const char *name, bool replace,
@@ -155,9 +153,7 @@ int restore_target_name(struct restore_target *target, const struct volstream_vo
 		return 0;
 	if (!attrs)
 		return no_memory(err);
-	add_attrs(attrs, target->id, volume);
-	layerblk_attrs_delete(attrs, target->id, ATTR_IMPORT, 0);
-	work_leave(attrs, target->work.name);
+	restore_target_attrs(target, volume, attrs);
 	if (volume->quota_blocks)
 		change.flags |= LB_VOL_SET_QUOTA;
 	if (replace)
@@ -166,28 +162,28 @@ int restore_target_name(struct restore_target *target, const struct volstream_vo
 		return rc;
 	replaced_enter(&replaced, attrs);
 	if (volume->flags & VOLSTREAM_FROZEN)
-		rc = layerblk_vol_freeze(pool->lb, pool->uuid, target->id, name, attrs, err);
+		rc = layerblk_vol_freeze(pool->lb, pool->uuid, target->working.id, name, attrs, err);
 	else
-		rc = layerblk_vol_set(pool->lb, pool->uuid, target->id, &change, attrs, err);
+		rc = layerblk_vol_set(pool->lb, pool->uuid, target->working.id, &change, attrs, err);
 	replaced_end(&replaced, pool, rc);
 	if (rc)
 		return rc;
-	target->id = 0;
-	work_end(&target->work);
+	restore_target_done(target);
 	return 0;
+}
+
+void restore_target_done(struct restore_target *target)
+{
+	working_done(&target->working);
+	target->working.id = 0;
 }
 
 void restore_target_discard(struct restore_target *target)
 {
-	struct layerblk_error err = { 0 };
-	char text[1600];
-
-	if (!target->pool || !target->id)
+	if (!target->pool || !target->working.id)
 		return;
 	if (target->fd >= 0)
 		close(take_fd(&target->fd));
-	if (working_clean(target->pool, target->work.name, &err) != 0)
-		report_note("the unfinished volume stays until the next command: %s", layerblk_error_format(&err, text, sizeof(text)));
-	work_end(&target->work);
-	target->id = 0;
+	working_discard(&target->working);
+	target->working.id = 0;
 }

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The working volume that a backup is restored into: made, written, resized, and in the end named or thrown away. */
+/* The working volume that the blocks of a stream go into: made, written, resized, and in the end named or thrown away. */
 #ifndef BACKUP_RESTORE_TARGET_H
 #define BACKUP_RESTORE_TARGET_H
 
-#include "disk.h"
 #include "volstream.h"
-#include "work.h"
+#include "working.h"
 
 struct restore_target {
 	const struct pool *pool;	/* NULL: nothing is kept, every call succeeds */
-	struct work work;
-	uint64_t id;			/* 0: none */
+	struct working working;		/* id 0: none */
 	uint64_t size;			/* bytes */
 	bool written;			/* blocks may have been written before: cleared ranges count */
 	int fd;				/* of its disk, -1 */
 };
 
-int restore_target_make(struct restore_target *target, const struct pool *pool, uint64_t size, struct layerblk_error *err);
+/*
+ * An empty volume of `size` bytes, or with `below` a child of that frozen one, resized. purpose: "restore", what it is called on the way and
+ * what ATTR_IMPORT says of it. -ESTALE when `below` is gone.
+ */
+int restore_target_make(struct restore_target *target, const struct pool *pool, const char *purpose, const struct lb_vol_info *below,
+			uint64_t size, struct layerblk_error *err);
 int restore_target_resize(struct restore_target *target, uint64_t size, struct layerblk_error *err);
 /* The ranges of one record; data as in struct volstream_item. */
 int restore_target_write(struct restore_target *target, const struct volstream_range *ranges, size_t count, const uint8_t *data,
@@ -26,6 +29,10 @@ int restore_target_close(struct restore_target *target, struct layerblk_error *e
 /* The transaction that makes it the volume `name` as described; with `replace`, instead of the one that has this name. */
 int restore_target_name(struct restore_target *target, const struct volstream_volume *volume, const char *name, bool replace,
 			struct layerblk_error *err);
+/* The same in a transaction of the caller's: adds the volume's attributes, and that it is no working volume any more... */
+void restore_target_attrs(const struct restore_target *target, const struct volstream_volume *volume, struct layerblk_attrs *attrs);
+/* ...and this after it. */
+void restore_target_done(struct restore_target *target);
 /* Throws it away unless it has been named. */
 void restore_target_discard(struct restore_target *target);
 

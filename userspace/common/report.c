@@ -116,11 +116,16 @@ void progress_update(struct progress *progress, uint64_t done)
 		draw(progress, time);
 }
 
-void progress_end(struct progress *progress)
+void progress_clear(const struct progress *progress)
 {
 	if (!progress->enabled)
 		return;
 	fputs("\r\033[K", stderr);
 	fflush(stderr);
+}
+
+void progress_end(struct progress *progress)
+{
+	progress_clear(progress);
 	progress->enabled = false;
 }

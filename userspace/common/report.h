@@ -33,7 +33,8 @@ struct progress {
 void progress_begin(struct progress *progress, uint64_t total, bool quiet, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 void progress_update(struct progress *progress, uint64_t done);
-/* Clears the line, so that what is printed next begins a clean one. */
+/* Clears the line, so that what is printed next begins a clean one; progress_end() for good. */
+void progress_clear(const struct progress *progress);
 void progress_end(struct progress *progress);
 /* The text of the line, for progress_update() and tests. */
 char *progress_text(const struct progress *progress, uint64_t now_ns, char *buffer, size_t size);

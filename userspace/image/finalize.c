@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "finalize.h"
 #include "json.h"
+#include "report.h"
 #include "work.h"
 
 static int nowhere(void *arg, const void *data, size_t size, struct layerblk_error *err)
@@ -141,4 +142,22 @@ int image_finalize(const struct pool *pool, struct image_record *record, finaliz
 		return rc;
 	json_object_object_add(rootfs, "diff_ids", json_object_get(diff_ids));
 	return replace_record(pool, record, config, err);
+}
+
+static void say_finalizing(void *arg, size_t layer, size_t layers)
+{
+	(void)arg;
+	report_note("making the tar of layer %zu/%zu for the first time", layer + 1, layers);
+}
+
+int image_finalize_noted(const struct pool *pool, struct image_record *record, bool quiet, struct layerblk_error *err)
+{
+	char before[DIGEST_TEXT];
+	int rc;
+
+	strcpy(before, record->id);
+	rc = image_finalize(pool, record, quiet ? NULL : say_finalizing, NULL, err);
+	if (!rc && strcmp(before, record->id) != 0 && !quiet)
+		report_note("the image %.19s now has its final id: %s", before, record->id);
+	return rc;
 }

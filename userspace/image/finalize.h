@@ -24,6 +24,9 @@ typedef void finalize_said_fn(void *arg, size_t layer, size_t layers);
 int image_finalize(const struct pool *pool, struct image_record *record, finalize_said_fn *said, void *arg,
 		   struct layerblk_error *err);
 
+/* The same with notes on standard error, unless quiet, of what takes its time and of the new id. */
+int image_finalize_noted(const struct pool *pool, struct image_record *record, bool quiet, struct layerblk_error *err);
+
 /* A provisional diff_id: a random digest. */
 void digest_provisional(char diff_id[DIGEST_TEXT]);
 

@@ -90,19 +90,24 @@ static void note_platform(const struct bundle_image *image, const struct image_r
 		    request->platform.architecture);
 }
 
-static void say_loaded(const struct image_record *record, const struct bundle_image *image, const struct image_request *request)
+void image_say_loaded(const char *id, char *const *names, size_t count, bool quiet)
 {
-	char *const *names = request->import.tag_count ? request->import.tags : image->names;
-	size_t count = request->import.tag_count ? request->import.tag_count : image->name_count;
-
-	if (request->import.quiet) {
-		printf("%s\n", record->id);
+	if (quiet) {
+		printf("%s\n", id);
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
 		printf("Loaded image: %s\n", names[i]);
 	if (count == 0)
-		printf("Loaded image ID: %s\n", record->id);
+		printf("Loaded image ID: %s\n", id);
+}
+
+static void say_loaded(const struct image_record *record, const struct bundle_image *image, const struct image_request *request)
+{
+	bool own = !request->import.tag_count;
+
+	image_say_loaded(record->id, own ? image->names : request->import.tags, own ? image->name_count : request->import.tag_count,
+			 request->import.quiet);
 }
 
 int image_import_source(const struct pool *pool, struct source *source, const char *path, const struct image_request *request,

@@ -25,4 +25,7 @@ void image_request_clear(struct image_request *request);
 int image_import_source(const struct pool *pool, struct source *source, const char *path, const struct image_request *request,
 			bool silent, char id[DIGEST_TEXT], struct layerblk_error *err);
 
+/* "Loaded image: NAME" for each name, or the id; quiet: the id alone. */
+void image_say_loaded(const char *id, char *const *names, size_t count, bool quiet);
+
 #endif

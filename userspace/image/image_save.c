@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "chosen.h"
 #include "cleanup.h"
 #include "filesystem.h"
 #include "image_commands.h"
@@ -114,66 +115,18 @@ static int output_close(struct output *output, int rc, struct layerblk_error *er
 
 /* ------------------------------------------------------------------ what is saved */
 
-struct saving {				/* one image of the command line, which may be meant by several names */
-	struct image_record record;
-	char *names[64];
-	size_t name_count;
-};
-
-static bool is_name_of(const struct pool *pool, const char *text, const struct image_record *record, char normal[REFERENCE_MAX])
-{
-	struct image_record named = { 0 };
-	bool same;
-
-	if (strncmp(text, "sha256:", 7) == 0 || reference_normalize(text, normal, NULL) != 0 ||
-	    record_find_name(pool, normal, &named) != 0)
-		return false;
-	same = strcmp(named.id, record->id) == 0;
-	record_clear(&named);
-	return same;
-}
-
-static int add_argument(const struct pool *pool, const char *text, struct saving *all, size_t *count, struct layerblk_error *err)
-{
-	struct image_record record;
-	struct saving *one = NULL;
-	char normal[REFERENCE_MAX];
-	int rc = record_find(pool, text, &record, err);
-
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < *count; i++)
-		if (strcmp(all[i].record.id, record.id) == 0 && strcmp(all[i].record.fs, record.fs) == 0)
-			one = &all[i];
-	if (one) {
-		record_clear(&record);
-	} else {
-		one = &all[(*count)++];
-		one->record = record;
-	}
-	if (one->name_count < sizeof(one->names) / sizeof(*one->names) && is_name_of(pool, text, &one->record, normal)) {
-		one->names[one->name_count] = strdup(normal);
-		one->name_count += one->names[one->name_count] != NULL;
-	}
-	return 0;
-}
-
 static int save_all(struct command_call *call, const struct pool *pool, struct layout_writer *layout, enum packing packing)
 {
 	struct save save = { .pool = pool, .layout = layout, .packing = packing, .quiet = option_is_set(call, "quiet") };
-	cleanup_free struct saving *all = calloc((size_t)call->argc + 1, sizeof(*all));
-	size_t count = 0;
-	int rc = all ? 0 : layerblk_error_set(&call->error, ENOMEM, "write the image", "", "no memory");
+	struct chosen chosen;
+	int rc = chosen_load(pool, call->argv, (size_t)call->argc, &chosen, &call->error);
 
-	for (int i = 0; all && !rc && i < call->argc; i++)
-		rc = add_argument(pool, call->argv[i], all, &count, &call->error);
-	for (size_t i = 0; !rc && i < count; i++)
-		rc = save_image(&save, &all[i].record, all[i].names, all[i].name_count, &call->error);
-	for (size_t i = 0; all && i < count; i++) {
-		record_clear(&all[i].record);
-		for (size_t j = 0; j < all[i].name_count; j++)
-			free(all[i].names[j]);
+	for (size_t i = 0; !rc && i < chosen.count; i++) {
+		struct chosen_image *image = &chosen.images[i];
+
+		rc = save_image(&save, &image->record, image->names, image->name_count, &call->error);
 	}
+	chosen_clear(&chosen);
 	save_clear(&save);
 	return rc ? rc : layout_finish(layout, &call->error);
 }
@@ -181,14 +134,10 @@ static int save_all(struct command_call *call, const struct pool *pool, struct l
 /* Images that are not there are told before anything is written. */
 static int check_arguments(struct command_call *call, const struct pool *pool)
 {
-	struct image_record record;
-	int rc = 0;
+	struct chosen chosen;
+	int rc = chosen_load(pool, call->argv, (size_t)call->argc, &chosen, &call->error);
 
-	for (int i = 0; !rc && i < call->argc; i++) {
-		rc = record_find(pool, call->argv[i], &record, &call->error);
-		if (!rc)
-			record_clear(&record);
-	}
+	chosen_clear(&chosen);
 	return rc;
 }
 

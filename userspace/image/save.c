@@ -286,26 +286,14 @@ static int write_documents(struct save *save, const struct image_record *record,
 	return layout_add_image(save->layout, &image, err);
 }
 
-static void say_finalizing(void *arg, size_t layer, size_t layers)
-{
-	const struct save *save = arg;
-
-	if (!save->quiet)
-		report_note("making the tar of layer %zu/%zu for the first time", layer + 1, layers);
-}
-
 int save_image(struct save *save, struct image_record *record, char *const *names, size_t name_count, struct layerblk_error *err)
 {
 	cleanup_free size_t *layers = calloc(record->layer_count ? record->layer_count : 1, sizeof(*layers));
-	char before[DIGEST_TEXT];
 	int rc;
 
 	if (!layers)
 		return layerblk_error_set(err, ENOMEM, "write the image", record->id, "no memory");
-	strcpy(before, record->id);
-	rc = image_finalize(save->pool, record, say_finalizing, save, err);
-	if (!rc && strcmp(before, record->id) != 0 && !save->quiet)
-		report_note("the image %.19s now has its final id: %s", before, record->id);
+	rc = image_finalize_noted(save->pool, record, save->quiet, err);
 	for (size_t i = 0; !rc && i < record->layer_count; i++)
 		rc = write_layer(save, record, i, &layers[i], err);
 	return rc ? rc : write_documents(save, record, layers, names, name_count, err);

@@ -50,9 +50,18 @@ int volume_mount(const struct pool *pool, uint64_t volume, const char *fs, struc
 	return rc;
 }
 
-void volume_release(struct volume_mount *mount)
+void volume_let_go(const struct pool *pool, uint64_t volume)
 {
 	struct wait wait = wait_begin(RELEASE_MS);
+	struct layerblk_error err;
+
+	/* Whoever looks at a new disk (udev) is soon through; another command may have come to use it since: then it stays that one's. */
+	while (layerblk_vol_deactivate(pool->lb, pool->uuid, volume, &err) == -EBUSY && wait_again(&wait))
+		;
+}
+
+void volume_release(struct volume_mount *mount)
+{
 	struct layerblk_error err;
 
 	if (!mount->pool)
@@ -63,9 +72,7 @@ void volume_release(struct volume_mount *mount)
 		disk_umount(mount->directory, true, &err);
 	if (*mount->directory)
 		rmdir(mount->directory);
-	/* Whoever looks at a new disk (udev) is soon through; another command may have come to use it since: then it stays that one's. */
-	while (mount->activated && layerblk_vol_deactivate(mount->pool->lb, mount->pool->uuid, mount->volume, &err) == -EBUSY &&
-	       wait_again(&wait))
-		;
+	if (mount->activated)
+		volume_let_go(mount->pool, mount->volume);
 	memset(mount, 0, sizeof(*mount));
 }

@@ -21,4 +21,7 @@ int volume_mount(const struct pool *pool, uint64_t volume, const char *fs, struc
 /* Unmounts it and lets go of its disk if nobody else has it; takes a zeroed one that was never mounted, too. */
 void volume_release(struct volume_mount *mount);
 
+/* Lets go of the disk of a volume that this command has activated, unless somebody else has come to use it. */
+void volume_let_go(const struct pool *pool, uint64_t volume);
+
 #endif

@@ -129,7 +129,7 @@ void working_discard(struct working *working)
 	if (!rc)
 		rc = remove_volume(working->pool, working->work.name, &err);
 	if (rc)
-		report_note("the unfinished layer stays until the next command: %s",
+		report_note("the unfinished volume stays until the next command: %s",
 			    layerblk_error_format(&err, text, sizeof(text)));
 	work_end(&working->work);
 }
