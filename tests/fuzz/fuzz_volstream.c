@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A backup's stream: any bytes. What the reader hands out is inside its volume and ascends; a failure says what is wrong; a stream that is right
- * is still right, and the same bytes, when it is written anew; and a restore that only checks says the same of it as the reader.
+ * A stream of volumes or of images: any bytes. What the reader hands out is inside its volume and ascends; a failure says what is wrong; a stream
+ * that is right is still right, and the same bytes, when it is written anew; and a restore, or receive, that only checks says the same of it as the
+ * reader. Which of the two it is taken for is what its first record says.
  *
- *   byte 0: bit 0 records get their magic, numbers and checksums, bit 1 the ends get their digests, bit 2 the input comes in small pieces
+ *   byte 0: bit 0 records get their magic, numbers and checksums, bit 1 the ends and images get their digests, images also their ids, bit 2 the input
+ *   comes in small pieces
  *
  * The rest is the stream. With bit 0, its records are found by the lengths in their heads.
  */
@@ -15,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "receive.h"
 #include "restore.h"
 #include "restore_target.h"
 #include "volstream_read.h"
@@ -49,14 +52,28 @@ static void must_explain(const struct layerblk_error *err, int rc)
 
 /* ------------------------------------------------------------------ sums */
 
-static void fix_digest(EVP_MD_CTX *digest, uint8_t *payload, uint32_t length)
+/* own: bytes of the record itself that are part of what is summed up. */
+static void fix_digest(EVP_MD_CTX *digest, uint8_t *payload, uint32_t own, uint32_t length)
 {
 	EVP_MD_CTX *copy = EVP_MD_CTX_new();
 
-	if (length >= VOLSTREAM_DIGEST &&
-	    (EVP_MD_CTX_copy_ex(copy, digest) != 1 || EVP_DigestFinal_ex(copy, payload + length - VOLSTREAM_DIGEST, NULL) != 1))
+	if (EVP_MD_CTX_copy_ex(copy, digest) != 1 || EVP_DigestUpdate(copy, payload, own) != 1 ||
+	    EVP_DigestFinal_ex(copy, payload + length - VOLSTREAM_DIGEST, NULL) != 1)
 		abort();
 	EVP_MD_CTX_free(copy);
+}
+
+/* An image is known by the SHA-256 of its config, so that no change of one would ever be looked at. */
+static void fix_image_id(uint8_t *payload, uint32_t length)
+{
+	struct volstream_image image;
+	const char *why;
+
+	if (volstream_image_unpack(payload, length, &image, &why) != 0)
+		return;
+	if (EVP_Digest(image.config, image.config_size, payload, NULL, EVP_sha256(), NULL) != 1)
+		abort();
+	volstream_image_clear(&image);
 }
 
 static void fix(uint8_t *stream, size_t size, bool digests)
@@ -84,8 +101,11 @@ static void fix(uint8_t *stream, size_t size, bool digests)
 		at += VOLSTREAM_HEAD;
 		if (head.length > size - at)
 			break;
-		if (digests && (head.type == VOLSTREAM_VOLUME_END || head.type == VOLSTREAM_STREAM_END))
-			fix_digest(digest, payload, head.length);
+		if (digests && head.type == VOLSTREAM_IMAGE)
+			fix_image_id(payload, head.length);
+		if (digests && head.length >= VOLSTREAM_DIGEST &&
+		    (head.type == VOLSTREAM_VOLUME_END || head.type == VOLSTREAM_STREAM_END || head.type == VOLSTREAM_IMAGE))
+			fix_digest(digest, payload, head.type == VOLSTREAM_IMAGE ? head.length - VOLSTREAM_DIGEST : 0, head.length);
 		head.payload_crc = volstream_crc(0, payload, head.length);
 		volstream_head_pack(&head, wire);
 		EVP_DigestUpdate(digest, wire, VOLSTREAM_HEAD + head.length);
@@ -128,6 +148,14 @@ static void check_item(const struct volstream_item *item, uint64_t *next)
 {
 	uint64_t blocks = item->volume->size / LB_BLOCK_SIZE, data = 0;
 
+	if (item->type == VOLSTREAM_IMAGE) {
+		if (!item->image->layer_count || strlen(item->image->config) > item->image->config_size)
+			abort();
+		for (size_t i = 0; i < item->image->name_count; i++)
+			if (strlen(item->image->names[i]) > UINT16_MAX)
+				abort();
+		return;
+	}
 	if (item->type == VOLSTREAM_VOLUME) {
 		*next = 0;
 		if (!blocks || layerblk_name_check(item->volume->name, NULL) != 0)
@@ -176,7 +204,9 @@ static void write_item(struct volstream_writer *writer, const struct volstream_i
 	const uint8_t *data = item->data;
 	int rc = 0;
 
-	if (item->type == VOLSTREAM_VOLUME)
+	if (item->type == VOLSTREAM_IMAGE)
+		rc = volstream_add_image(writer, item->image, &err);
+	else if (item->type == VOLSTREAM_VOLUME)
 		rc = volstream_volume_begin(writer, item->volume, &err);
 	else if (item->type == VOLSTREAM_VOLUME_END)
 		rc = volstream_volume_end(writer, NULL, &err);
@@ -194,8 +224,21 @@ static void write_item(struct volstream_writer *writer, const struct volstream_i
 		abort();
 }
 
+/* The end of a stream of images, which is told; that of one of volumes is not, and several become one. */
+static void write_end(struct volstream_writer **writer, const struct sink *sink)
+{
+	struct layerblk_error err = { 0 };
+
+	if (volstream_finish(*writer, &err) != 0)
+		abort();
+	volstream_writer_free(*writer);
+	if (volstream_writer_new(sink, VOLSTREAM_OF_IMAGES, VOLSTREAM_ZSTD, 0, writer, &err) != 0)
+		abort();
+}
+
 /* writer NULL: it is not written anew. */
-static int read_all(struct bytes *in, struct image *image, struct volstream_writer *writer)
+static int read_all(struct bytes *in, enum volstream_contents contents, struct image *image, struct volstream_writer **writer,
+		    const struct sink *sink)
 {
 	struct volstream_reader *reader;
 	struct layerblk_error err = { 0 };
@@ -204,13 +247,15 @@ static int read_all(struct bytes *in, struct image *image, struct volstream_writ
 	int rc;
 
 	in->at = 0;
-	if (volstream_reader_new(give, in, "the input", &reader, &err) != 0)
+	if (volstream_reader_new(give, in, contents, "the input", &reader, &err) != 0)
 		abort();
 	while ((rc = volstream_next(reader, &item, &err)) == 1) {
 		check_item(&item, &next);
 		image_take(image, &item);
-		if (writer)
-			write_item(writer, &item);
+		if (writer && item.type == VOLSTREAM_STREAM_END)
+			write_end(writer, sink);
+		else if (writer)
+			write_item(*writer, &item);
 	}
 	volstream_reader_free(reader);
 	if (rc)
@@ -232,6 +277,13 @@ static void must_be_same(const struct image *a, const struct image *b)
 			abort();
 }
 
+static void no_image(const struct bundle_image *image, bool quiet)
+{
+	(void)quiet;
+	if (!*image->id || !image->layer_count)
+		abort();
+}
+
 static void nobody(void *arg, const struct volstream_volume *volume, const char *name)
 {
 	(void)arg;
@@ -240,28 +292,53 @@ static void nobody(void *arg, const struct volstream_volume *volume, const char 
 		abort();
 }
 
-/* A restore may refuse what the reader lets pass (a missing base, a name twice), never the other way round. */
-static void check_restore(const struct bytes *in, bool right)
+static int restore_it(const char *path, struct layerblk_error *err)
 {
 	struct restore_options options = { .quiet = true };
+	struct restore *restore;
+	int rc;
+
+	if (restore_new(NULL, &options, &restore, err) != 0)
+		abort();
+	rc = restore_read(restore, path, err);
+	if (!rc)
+		rc = restore_finish(restore, nobody, NULL, err);
+	restore_free(restore);
+	return rc;
+}
+
+static int receive_it(const char *path, struct layerblk_error *err)
+{
+	struct receive_options options = { .quiet = true, .said_image = no_image };
+	struct receive *receive;
+	int rc;
+
+	if (receive_new(NULL, &options, &receive, err) != 0)
+		abort();
+	rc = receive_read(receive, path, err);
+	receive_free(receive);
+	return rc;
+}
+
+/* They may refuse what the reader lets pass (a missing base, a name twice), never the other way round. */
+static void check_it(const struct bytes *in, enum volstream_contents contents, bool right)
+{
 	int fd = memfd_create("stream", MFD_CLOEXEC), rc;
 	struct layerblk_error err = { 0 };
-	struct restore *restore;
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (fd < 0 || write(fd, in->data, in->size) != (ssize_t)in->size || restore_new(NULL, &options, &restore, &err) != 0)
+	if (fd < 0 || write(fd, in->data, in->size) != (ssize_t)in->size)
 		abort();
-	rc = restore_read(restore, path, &err);
-	if (!rc)
-		rc = restore_finish(restore, nobody, NULL, &err);
+	rc = contents == VOLSTREAM_OF_IMAGES ? receive_it(path, &err) : restore_it(path, &err);
 	if (rc)
 		must_explain(&err, rc);
 	else if (!right)
 		abort();
-	restore_free(restore);
 	close(fd);
 }
+
+#define FLAGS_AT	(VOLSTREAM_HEAD + 4)	/* of the first record of a stream */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -270,6 +347,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sink sink = { keep, &out };
 	struct volstream_writer *writer;
 	struct layerblk_error err = { 0 };
+	enum volstream_contents contents;
 	int rc;
 
 	if (!size)
@@ -278,14 +356,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in.step = data[0] & 4 ? 7 : 0;
 	if (data[0] & 1)
 		fix(in.data, in.size, data[0] & 2);
-	if (volstream_writer_new(&sink, VOLSTREAM_ZSTD, 0, &writer, &err) != 0)
+	contents = in.size > FLAGS_AT && in.data[FLAGS_AT] & VOLSTREAM_IMAGES ? VOLSTREAM_OF_IMAGES : VOLSTREAM_OF_VOLUMES;
+	if (volstream_writer_new(&sink, contents, VOLSTREAM_ZSTD, 0, &writer, &err) != 0)
 		abort();
-	rc = read_all(&in, &image, writer);
-	if (!rc && (volstream_finish(writer, &err) != 0 || read_all(&out, &again, NULL) != 0))
+	rc = read_all(&in, contents, &image, &writer, &sink);
+	if (!rc && (volstream_finish(writer, &err) != 0 || read_all(&out, contents, &again, NULL, NULL) != 0))
 		abort();
 	if (!rc)
 		must_be_same(&image, &again);
-	check_restore(&in, rc == 0);
+	check_it(&in, contents, rc == 0);
 	volstream_writer_free(writer);
 	for (int i = 0; i < 2; i++)
 		if ((i ? &again : &image)->fd >= 0)

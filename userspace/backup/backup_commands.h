@@ -5,7 +5,6 @@
 
 #include "command.h"
 
-#define COMPRESS_WORDS	"none zstd"	/* for help and completion */
 #define BACKUP_SUFFIX	".lbk"		/* of the files that are made in a directory */
 
 int backup_run(struct command_call *call);

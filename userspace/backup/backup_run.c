@@ -198,7 +198,7 @@ static int write_stream(struct job *job, struct backup *backups, size_t count, c
 	int rc = backup_output_open(&output, "the backup", path, err);
 
 	if (!rc)
-		rc = volstream_writer_new(&sink, job->encoding, (uint64_t)time(NULL), &writer, err);
+		rc = volstream_writer_new(&sink, VOLSTREAM_OF_VOLUMES, job->encoding, (uint64_t)time(NULL), &writer, err);
 	for (size_t i = 0; !rc && i < count; i++)
 		rc = backup_stream(&backups[i], writer, job->quiet, err);
 	if (!rc)

@@ -220,7 +220,7 @@ static int read_streams(struct restore *restore, struct backup_input *input, str
 {
 	struct volstream_reader *reader;
 	struct volstream_item item;
-	int rc = volstream_reader_new(backup_input_read, input, input->name, &reader, err);
+	int rc = volstream_reader_new(backup_input_read, input, VOLSTREAM_OF_VOLUMES, input->name, &reader, err);
 
 	if (rc)
 		return rc;

@@ -1,63 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* See volstream.h: records and descriptions between memory and the stream. */
-#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "port.h"
-#include "volstream.h"
-
-static uint8_t *put16(uint8_t *at, uint16_t value)
-{
-	value = htole16(value);
-	memcpy(at, &value, sizeof(value));
-	return at + sizeof(value);
-}
-
-static uint8_t *put32(uint8_t *at, uint32_t value)
-{
-	value = htole32(value);
-	memcpy(at, &value, sizeof(value));
-	return at + sizeof(value);
-}
-
-static uint8_t *put64(uint8_t *at, uint64_t value)
-{
-	value = htole64(value);
-	memcpy(at, &value, sizeof(value));
-	return at + sizeof(value);
-}
-
-static uint8_t *put_bytes(uint8_t *at, const void *data, size_t size)
-{
-	memcpy(at, data, size);
-	return at + size;
-}
-
-static uint16_t get16(const uint8_t *at)
-{
-	uint16_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return le16toh(value);
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return le32toh(value);
-}
-
-static uint64_t get64(const uint8_t *at)
-{
-	uint64_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return le64toh(value);
-}
+#include "volstream_wire.h"
 
 /* ------------------------------------------------------------------ records */
 
@@ -97,6 +45,8 @@ static bool lengths_are_right(const struct volstream_head *head)
 		return head->length == VOLSTREAM_VOLUME_END_BYTES;
 	case VOLSTREAM_STREAM_END:
 		return head->length == VOLSTREAM_STREAM_END_BYTES;
+	case VOLSTREAM_IMAGE:
+		return head->length > VOLSTREAM_DIGEST && head->length <= VOLSTREAM_IMAGE_MAX;
 	default:
 		return false;
 	}
@@ -184,10 +134,10 @@ int volstream_attr_add(struct volstream_volume *volume, const char *key, const c
 			struct layerblk_error *err)
 {
 	if (volume->attr_count == VOLSTREAM_ATTRS_MAX)
-		return layerblk_error_set(err, E2BIG, "back up the volume", volume->name, "it has more than %d attributes",
+		return layerblk_error_set(err, E2BIG, "describe the volume", volume->name, "it has more than %d attributes",
 					  VOLSTREAM_ATTRS_MAX);
 	if (add_attr(volume, key, strlen(key), value, value_len) != 0)
-		return layerblk_error_set(err, ENOMEM, "back up the volume", volume->name, "no memory");
+		return layerblk_error_set(err, ENOMEM, "describe the volume", volume->name, "no memory");
 	return 0;
 }
 
@@ -208,11 +158,11 @@ int volstream_volume_pack(const struct volstream_volume *volume, uint8_t **wire,
 
 	*size = packed_size(volume);
 	if (*size > VOLSTREAM_TEXT_MAX)
-		return layerblk_error_set(err, E2BIG, "back up the volume", volume->name, "its attributes are longer than %u bytes together",
+		return layerblk_error_set(err, E2BIG, "describe the volume", volume->name, "its attributes are longer than %u bytes together",
 					  VOLSTREAM_TEXT_MAX);
 	*wire = malloc(*size);
 	if (!*wire)
-		return layerblk_error_set(err, ENOMEM, "back up the volume", volume->name, "no memory");
+		return layerblk_error_set(err, ENOMEM, "describe the volume", volume->name, "no memory");
 	memcpy(fs, volume->fs, strnlen(volume->fs, sizeof(fs)));
 	at = put64(put64(put64(put64(*wire, volume->size), volume->quota_blocks), volume->id), volume->time_s);
 	at = put_bytes(at, volume->pool, sizeof(volume->pool));
@@ -260,7 +210,7 @@ static const char *wrong_with(const struct volstream_volume *volume)
 	if (volume->flags & ~VOLSTREAM_FROZEN)
 		return "it has flags that this version does not know";
 	if (memcmp(volume->backup, none, sizeof(none)) == 0 || memcmp(volume->backup, volume->base, sizeof(volume->base)) == 0)
-		return "the backup's identity in it cannot be";
+		return "the identity of a volume in it cannot be";
 	if (layerblk_name_check(volume->name, NULL) != 0)
 		return "the volume's name in it cannot be";
 	return NULL;

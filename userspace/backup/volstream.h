@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The format of backup streams, version 1 (docs/backup.md tells it in words). All numbers are little endian.
+ * The format of backup streams and of streams of images, version 1 (docs/backup.md tells it in words). All numbers are little endian.
  *
- * A stream is a row of records: STREAM, then for each volume VOLUME, any number of BLOCKS, VOLUME_END, and at last STREAM_END.
- * Each record has a head with a checksum of its own, and one of the payload; heads are numbered, and each VOLUME_END and the STREAM_END
+ * A stream is a row of records: STREAM, then for each volume VOLUME, any number of BLOCKS, VOLUME_END, and at last STREAM_END. In a stream of
+ * images, the volumes are layers, and before the first of them there is an IMAGE for each image.
+ * Each record has a head with a checksum of its own, and one of the payload; heads are numbered, and each IMAGE, each VOLUME_END and the STREAM_END
  * carries the SHA-256 of all bytes of the stream before it. Nothing in it points backwards or forwards, so that it is written
  * and read in one pass, through any pipe. A stream may follow directly on another.
  *
@@ -25,6 +26,9 @@
 #define VOLSTREAM_RANGES_MAX	512		/* ranges in one record */
 #define VOLSTREAM_ATTRS_MAX	200
 #define VOLSTREAM_TEXT_MAX	(1U << 20)	/* bytes of a VOLUME record */
+#define VOLSTREAM_IMAGE_MAX	((2U << 20) + (128U << 10))	/* bytes of an IMAGE record */
+#define VOLSTREAM_LAYERS_MAX	1024		/* of an image */
+#define VOLSTREAM_NAMES_MAX	200		/* of an image */
 #define VOLSTREAM_DIGEST	32
 #define VOLSTREAM_ID		16		/* what a backup is known by: random bytes */
 #define VOLSTREAM_FS		16
@@ -36,7 +40,12 @@ enum volstream_type {
 	VOLSTREAM_BLOCKS,
 	VOLSTREAM_VOLUME_END,
 	VOLSTREAM_STREAM_END,
+	VOLSTREAM_IMAGE,
 };
+
+enum volstream_contents { VOLSTREAM_OF_VOLUMES, VOLSTREAM_OF_IMAGES };
+
+#define VOLSTREAM_IMAGES	(1U << 0)	/* flag of a stream: it is one of images */
 
 enum volstream_encoding { VOLSTREAM_RAW, VOLSTREAM_ZSTD };
 
@@ -83,7 +92,7 @@ struct volstream_volume {
 	char fs[VOLSTREAM_FS + 1];		/* its file system, "" when it is not known: for people */
 	uint8_t pool[LB_UUID_LEN];		/* where it comes from, for people */
 	uint64_t id;
-	uint8_t backup[VOLSTREAM_ID];		/* which state this is */
+	uint8_t backup[VOLSTREAM_ID];		/* which state this is: that backup, or that layer */
 	uint8_t base[VOLSTREAM_ID];		/* which one it is told against; zeros: an empty volume */
 	uint64_t time_s;			/* of that state, seconds since 1970 */
 	uint64_t size;				/* bytes */
@@ -103,6 +112,30 @@ int volstream_attr_add(struct volstream_volume *volume, const char *key, const c
 int volstream_volume_pack(const struct volstream_volume *volume, uint8_t **wire, size_t *size, struct layerblk_error *err);
 /* -EPROTO and why; *volume is then empty. */
 int volstream_volume_unpack(const uint8_t *wire, size_t size, struct volstream_volume *volume, const char **why);
+
+/* ------------------------------------------------------------------ what is said of an image */
+
+struct volstream_image {
+	uint8_t id[VOLSTREAM_DIGEST];		/* the SHA-256 of its config */
+	char fs[VOLSTREAM_FS + 1];
+	uint8_t (*layers)[VOLSTREAM_ID];	/* their identities, the base first */
+	size_t layer_count;
+	char **names;				/* "debian:12" */
+	size_t name_count;
+	char *config;				/* these four zero terminated behind their sizes */
+	size_t config_size;
+	char *manifest;				/* NULL: none */
+	size_t manifest_size;
+	char *manifest_digest;			/* as text; NULL when there is no manifest */
+};
+
+void volstream_image_clear(struct volstream_image *image);
+/* The payload of an IMAGE record: malloc()ed, with room for the SHA-256 at its end. */
+int volstream_image_pack(const struct volstream_image *image, uint8_t **wire, size_t *size, struct layerblk_error *err);
+/* -EPROTO and why; *image is then empty. What the texts say is for others to check. */
+int volstream_image_unpack(const uint8_t *wire, size_t size, struct volstream_image *image, const char **why);
+
+/* ------------------------------------------------------------------ ends */
 
 struct volstream_totals {			/* of a VOLUME_END */
 	uint64_t data_blocks;

@@ -13,6 +13,7 @@
 struct volstream_reader {
 	volstream_read_fn *read;
 	void *arg;
+	enum volstream_contents contents;
 	const char *name;
 	EVP_MD_CTX *digest;		/* of the stream's bytes before the record at hand */
 	ZSTD_DCtx *zstd;
@@ -23,6 +24,7 @@ struct volstream_reader {
 	uint64_t volumes;		/* whole ones of this stream */
 	uint64_t next_block;		/* where the next range may begin */
 	struct volstream_volume volume;
+	struct volstream_image image;
 	struct volstream_totals totals;
 	struct volstream_range ranges[VOLSTREAM_RANGES_MAX];
 	uint8_t *text;			/* payloads without data, and ranges */
@@ -30,28 +32,35 @@ struct volstream_reader {
 	uint8_t *data;
 };
 
-static int wrong(const struct volstream_reader *reader, int code, const char *why, struct layerblk_error *err)
+static const char *doing(enum volstream_contents contents)
 {
-	return layerblk_error_set(err, code, "restore from", reader->name, "%s (after %" PRIu64 " bytes)", why, reader->offset);
+	return contents == VOLSTREAM_OF_IMAGES ? "receive from" : "restore from";
 }
 
-int volstream_reader_new(volstream_read_fn *read, void *arg, const char *name, struct volstream_reader **out, struct layerblk_error *err)
+static int wrong(const struct volstream_reader *reader, int code, const char *why, struct layerblk_error *err)
+{
+	return layerblk_error_set(err, code, doing(reader->contents), reader->name, "%s (after %" PRIu64 " bytes)", why, reader->offset);
+}
+
+int volstream_reader_new(volstream_read_fn *read, void *arg, enum volstream_contents contents, const char *name,
+			 struct volstream_reader **out, struct layerblk_error *err)
 {
 	struct volstream_reader *reader = calloc(1, sizeof(*reader));
 
 	if (!reader)
-		return layerblk_error_set(err, ENOMEM, "restore from", name, "no memory");
+		return layerblk_error_set(err, ENOMEM, doing(contents), name, "no memory");
 	reader->read = read;
 	reader->arg = arg;
+	reader->contents = contents;
 	reader->name = name;
 	reader->digest = EVP_MD_CTX_new();
 	reader->zstd = ZSTD_createDCtx();
-	reader->text = malloc(VOLSTREAM_TEXT_MAX);
+	reader->text = malloc(VOLSTREAM_IMAGE_MAX);	/* none is longer */
 	reader->stored = aligned_alloc(LB_BLOCK_SIZE, VOLSTREAM_DATA_MAX);
 	reader->data = aligned_alloc(LB_BLOCK_SIZE, VOLSTREAM_DATA_MAX);
 	if (!reader->digest || !reader->zstd || !reader->text || !reader->stored || !reader->data) {
 		volstream_reader_free(reader);
-		return layerblk_error_set(err, ENOMEM, "restore from", name, "no memory");
+		return layerblk_error_set(err, ENOMEM, doing(contents), name, "no memory");
 	}
 	*out = reader;
 	return 0;
@@ -62,6 +71,7 @@ void volstream_reader_free(struct volstream_reader *reader)
 	if (!reader)
 		return;
 	volstream_volume_clear(&reader->volume);
+	volstream_image_clear(&reader->image);
 	EVP_MD_CTX_free(reader->digest);
 	ZSTD_freeDCtx(reader->zstd);
 	free(reader->text);
@@ -102,17 +112,20 @@ static int digest_add(struct volstream_reader *reader, const void *data, size_t 
 	return EVP_DigestUpdate(reader->digest, data, size) == 1 ? 0 : wrong(reader, ENOMEM, "no memory", err);
 }
 
-static int digest_check(struct volstream_reader *reader, const uint8_t expected[VOLSTREAM_DIGEST], struct layerblk_error *err)
+/* Of all bytes before this record, and `size` of its own. */
+static int digest_check(struct volstream_reader *reader, const void *more, size_t size, const uint8_t expected[VOLSTREAM_DIGEST],
+			struct layerblk_error *err)
 {
 	EVP_MD_CTX *copy = EVP_MD_CTX_new();
 	uint8_t digest[VOLSTREAM_DIGEST];
-	bool done = copy && EVP_MD_CTX_copy_ex(copy, reader->digest) == 1 && EVP_DigestFinal_ex(copy, digest, NULL) == 1;
+	bool done = copy && EVP_MD_CTX_copy_ex(copy, reader->digest) == 1 && EVP_DigestUpdate(copy, more, size) == 1 &&
+		    EVP_DigestFinal_ex(copy, digest, NULL) == 1;
 
 	EVP_MD_CTX_free(copy);
 	if (!done)
 		return wrong(reader, ENOMEM, "no memory", err);
 	if (memcmp(digest, expected, sizeof(digest)) != 0)
-		return wrong(reader, EBADMSG, "it is damaged: its SHA-256 is not the one at its end", err);
+		return wrong(reader, EBADMSG, "it is damaged: its SHA-256 is not the one that it says", err);
 	return 0;
 }
 
@@ -125,6 +138,14 @@ static uint64_t number(const uint8_t *at)
 }
 
 /* ------------------------------------------------------------------ records, their payload in reader->text */
+
+static int other_contents(const struct volstream_reader *reader, struct layerblk_error *err)
+{
+	bool images = reader->contents == VOLSTREAM_OF_IMAGES;
+
+	wrong(reader, EPROTO, images ? "it is a backup of volumes, and holds no images" : "it is no backup: it holds images", err);
+	return layerblk_error_hint(err, images ? "`layerctl volume restore` reads it" : "`layerctl receive` reads it");
+}
 
 static int take_start(struct volstream_reader *reader, struct layerblk_error *err)
 {
@@ -139,10 +160,26 @@ static int take_start(struct volstream_reader *reader, struct layerblk_error *er
 		wrong(reader, EOPNOTSUPP, why, err);
 		return layerblk_error_hint(err, "Use the layerctl of another release");
 	}
-	if (flags)
+	flags = le32toh(flags);
+	if (flags & ~VOLSTREAM_IMAGES)
 		return wrong(reader, EOPNOTSUPP, "it uses features that this layerctl does not know", err);
+	if (!(flags & VOLSTREAM_IMAGES) != (reader->contents == VOLSTREAM_OF_VOLUMES))
+		return other_contents(reader, err);
 	reader->in_stream = true;
 	return 0;
+}
+
+static int take_image(struct volstream_reader *reader, size_t size, struct volstream_item *item, struct layerblk_error *err)
+{
+	const char *why;
+	int rc = digest_check(reader, reader->text, size - VOLSTREAM_DIGEST, reader->text + size - VOLSTREAM_DIGEST, err);
+
+	if (rc)
+		return rc;
+	volstream_image_clear(&reader->image);
+	rc = volstream_image_unpack(reader->text, size, &reader->image, &why);
+	item->image = &reader->image;
+	return rc ? wrong(reader, -rc, why, err) : 0;
 }
 
 static int take_volume(struct volstream_reader *reader, size_t size, struct layerblk_error *err)
@@ -169,7 +206,7 @@ static int take_volume_end(struct volstream_reader *reader, struct layerblk_erro
 		return wrong(reader, EBADMSG, "it is damaged: the blocks of a volume are not as many as its end says", err);
 	reader->in_volume = false;
 	reader->volumes++;
-	return digest_check(reader, text + 24, err);
+	return digest_check(reader, NULL, 0, text + 24, err);
 }
 
 static int take_stream_end(struct volstream_reader *reader, struct layerblk_error *err)
@@ -177,7 +214,7 @@ static int take_stream_end(struct volstream_reader *reader, struct layerblk_erro
 	if (number(reader->text) != reader->volumes)
 		return wrong(reader, EBADMSG, "it is damaged: the volumes in it are not as many as its end says", err);
 	reader->in_stream = false;
-	return digest_check(reader, reader->text + 8, err);
+	return digest_check(reader, NULL, 0, reader->text + 8, err);
 }
 
 /* ------------------------------------------------------------------ blocks */
@@ -252,6 +289,8 @@ static bool may_come(const struct volstream_reader *reader, unsigned int type)
 	case VOLSTREAM_VOLUME:
 	case VOLSTREAM_STREAM_END:
 		return reader->in_stream && !reader->in_volume;
+	case VOLSTREAM_IMAGE:
+		return reader->in_stream && !reader->in_volume && !reader->volumes && reader->contents == VOLSTREAM_OF_IMAGES;
 	default:
 		return reader->in_volume;
 	}
@@ -272,7 +311,7 @@ static int next_head(struct volstream_reader *reader, uint8_t wire[VOLSTREAM_HEA
 		return 0;
 	rc = volstream_head_unpack(wire, head, &why);
 	if (rc == -EBADMSG && first)
-		why = "it is no backup";
+		why = reader->contents == VOLSTREAM_OF_IMAGES ? "it is no stream of images" : "it is no backup";
 	if (rc)
 		return wrong(reader, -rc, why, err);
 	if (!may_come(reader, head->type))
@@ -316,6 +355,8 @@ static int take_record(struct volstream_reader *reader, const struct volstream_h
 		return take_volume(reader, head->length, err);
 	case VOLSTREAM_BLOCKS:
 		return take_blocks(reader, head, item, err);
+	case VOLSTREAM_IMAGE:
+		return take_image(reader, head->length, item, err);
 	case VOLSTREAM_VOLUME_END:
 		return take_volume_end(reader, err);
 	default:
@@ -347,7 +388,7 @@ int volstream_next(struct volstream_reader *reader, struct volstream_item *item,
 			rc = digest_add(reader, reader->stored, stored, err);
 		if (rc)
 			return rc;
-	} while (head.type == VOLSTREAM_STREAM || head.type == VOLSTREAM_STREAM_END);
+	} while (head.type == VOLSTREAM_STREAM || (head.type == VOLSTREAM_STREAM_END && reader->contents == VOLSTREAM_OF_VOLUMES));
 	item->type = (enum volstream_type)head.type;
 	item->volume = &reader->volume;
 	item->totals = reader->totals;

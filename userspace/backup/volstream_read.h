@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reads backup streams, one behind the other, and believes nothing: what it hands out has passed its record's checksums, is inside the
+ * Reads streams, one behind the other, and believes nothing: what it hands out has passed its record's checksums, is inside the
  * volume, ascends, and fits the limits. Only VOLSTREAM_VOLUME_END says that a volume is whole, and only the end (0) that all is:
- * what was made of a stream until then must not be seen.
+ * what was made of a stream of volumes until then must not be seen.
  */
 #ifndef BACKUP_VOLSTREAM_READ_H
 #define BACKUP_VOLSTREAM_READ_H
@@ -15,16 +15,18 @@ typedef ssize_t volstream_read_fn(void *arg, void *buffer, size_t size, struct l
 struct volstream_reader;
 
 struct volstream_item {
-	enum volstream_type type;	/* VOLSTREAM_VOLUME, VOLSTREAM_BLOCKS or VOLSTREAM_VOLUME_END */
-	const struct volstream_volume *volume;	/* the one that all three are of */
+	enum volstream_type type;	/* VOLSTREAM_VOLUME, _BLOCKS or _VOLUME_END; of streams of images also _IMAGE and _STREAM_END */
+	const struct volstream_volume *volume;	/* the one that the first three are of */
+	struct volstream_image *image;	/* of VOLSTREAM_IMAGE; what is taken from it must be replaced by NULL and 0 */
 	const struct volstream_range *ranges;	/* of VOLSTREAM_BLOCKS */
 	size_t range_count;
 	const uint8_t *data;		/* of the ranges with VOLSTREAM_DATA, one behind the other; aligned to LB_BLOCK_SIZE */
 	struct volstream_totals totals;	/* of VOLSTREAM_VOLUME_END */
 };
 
-/* name is what the stream is called in errors. */
-int volstream_reader_new(volstream_read_fn *read, void *arg, const char *name, struct volstream_reader **out, struct layerblk_error *err);
+/* name is what the stream is called in errors. One of other contents is refused. */
+int volstream_reader_new(volstream_read_fn *read, void *arg, enum volstream_contents contents, const char *name,
+			 struct volstream_reader **out, struct layerblk_error *err);
 void volstream_reader_free(struct volstream_reader *reader);	/* takes NULL */
 
 /*

@@ -31,7 +31,7 @@ struct volstream_writer {
 
 static int no_memory(struct layerblk_error *err)
 {
-	return layerblk_error_set(err, ENOMEM, "write the backup", "", "no memory");
+	return layerblk_error_set(err, ENOMEM, "write the stream", "", "no memory");
 }
 
 static int put(struct volstream_writer *writer, const void *data, size_t size, struct layerblk_error *err)
@@ -61,32 +61,35 @@ static int put_record(struct volstream_writer *writer, struct volstream_head *he
 	return rc ? rc : put(writer, second, second_size, err);
 }
 
-/* The SHA-256 of what was written so far; the digest goes on. */
-static int digest_now(const struct volstream_writer *writer, uint8_t out[VOLSTREAM_DIGEST], struct layerblk_error *err)
+/* The SHA-256 of what was written so far, and of `size` bytes more; the digest goes on. */
+static int digest_now(const struct volstream_writer *writer, const void *more, size_t size, uint8_t out[VOLSTREAM_DIGEST],
+		      struct layerblk_error *err)
 {
 	EVP_MD_CTX *copy = EVP_MD_CTX_new();
-	bool done = copy && EVP_MD_CTX_copy_ex(copy, writer->digest) == 1 && EVP_DigestFinal_ex(copy, out, NULL) == 1;
+	bool done = copy && EVP_MD_CTX_copy_ex(copy, writer->digest) == 1 && EVP_DigestUpdate(copy, more, size) == 1 &&
+		    EVP_DigestFinal_ex(copy, out, NULL) == 1;
 
 	EVP_MD_CTX_free(copy);
 	return done ? 0 : no_memory(err);
 }
 
-static int start(struct volstream_writer *writer, uint64_t time_s, struct layerblk_error *err)
+static int start(struct volstream_writer *writer, enum volstream_contents contents, uint64_t time_s, struct layerblk_error *err)
 {
 	static const char program[] = "layerctl " LAYERBLK_RELEASE;
 	struct volstream_head head = { .type = VOLSTREAM_STREAM };
 	uint8_t payload[VOLSTREAM_START_BYTES] = { 0 };
-	uint32_t version = htole32(VOLSTREAM_VERSION);
+	uint32_t version = htole32(VOLSTREAM_VERSION), flags = htole32(contents == VOLSTREAM_OF_IMAGES ? VOLSTREAM_IMAGES : 0);
 
 	time_s = htole64(time_s);
-	memcpy(payload, &version, sizeof(version));	/* then four bytes of flags: none */
+	memcpy(payload, &version, sizeof(version));
+	memcpy(payload + 4, &flags, sizeof(flags));
 	memcpy(payload + 8, &time_s, sizeof(time_s));
 	memcpy(payload + 32, program, sizeof(program) < 32 ? sizeof(program) : 31);
 	return put_record(writer, &head, payload, sizeof(payload), NULL, 0, err);
 }
 
-int volstream_writer_new(const struct sink *sink, enum volstream_encoding encoding, uint64_t time_s, struct volstream_writer **out,
-			 struct layerblk_error *err)
+int volstream_writer_new(const struct sink *sink, enum volstream_contents contents, enum volstream_encoding encoding, uint64_t time_s,
+			 struct volstream_writer **out, struct layerblk_error *err)
 {
 	struct volstream_writer *writer = calloc(1, sizeof(*writer));
 	int rc;
@@ -105,7 +108,7 @@ int volstream_writer_new(const struct sink *sink, enum volstream_encoding encodi
 			      ZSTD_isError(ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_checksumFlag, 1)))))
 		rc = no_memory(err);
 	else
-		rc = start(writer, time_s, err);
+		rc = start(writer, contents, time_s, err);
 	if (rc)
 		volstream_writer_free(writer);
 	else
@@ -213,7 +216,23 @@ int volstream_clear(struct volstream_writer *writer, uint64_t start, uint64_t bl
 	return 0;
 }
 
-/* ------------------------------------------------------------------ volumes and the end */
+/* ------------------------------------------------------------------ images, volumes and the end */
+
+int volstream_add_image(struct volstream_writer *writer, const struct volstream_image *image, struct layerblk_error *err)
+{
+	struct volstream_head head = { .type = VOLSTREAM_IMAGE };
+	uint8_t *payload;
+	size_t size;
+	int rc = volstream_image_pack(image, &payload, &size, err);
+
+	if (rc)
+		return rc;
+	rc = digest_now(writer, payload, size - VOLSTREAM_DIGEST, payload + size - VOLSTREAM_DIGEST, err);
+	if (!rc)
+		rc = put_record(writer, &head, payload, size, NULL, 0, err);
+	free(payload);
+	return rc;
+}
 
 int volstream_volume_begin(struct volstream_writer *writer, const struct volstream_volume *volume, struct layerblk_error *err)
 {
@@ -238,7 +257,7 @@ int volstream_volume_end(struct volstream_writer *writer, struct volstream_total
 	int rc = flush(writer, err);
 
 	if (!rc)
-		rc = digest_now(writer, payload + sizeof(numbers), err);
+		rc = digest_now(writer, NULL, 0, payload + sizeof(numbers), err);
 	if (rc)
 		return rc;
 	numbers[0] = htole64(writer->totals.data_blocks);
@@ -256,7 +275,7 @@ int volstream_finish(struct volstream_writer *writer, struct layerblk_error *err
 	struct volstream_head head = { .type = VOLSTREAM_STREAM_END };
 	uint8_t payload[VOLSTREAM_STREAM_END_BYTES];
 	uint64_t volumes = htole64(writer->volumes);
-	int rc = digest_now(writer, payload + sizeof(volumes), err);
+	int rc = digest_now(writer, NULL, 0, payload + sizeof(volumes), err);
 
 	if (rc)
 		return rc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Writes a backup stream to a sink. After a failure nothing but volstream_writer_free() may follow. */
+/* Writes a stream to a sink. After a failure nothing but volstream_writer_free() may follow. */
 #ifndef BACKUP_VOLSTREAM_WRITE_H
 #define BACKUP_VOLSTREAM_WRITE_H
 
@@ -9,9 +9,12 @@
 struct volstream_writer;
 
 /* The sink must outlive the writer. Writes the STREAM record. */
-int volstream_writer_new(const struct sink *sink, enum volstream_encoding encoding, uint64_t time_s, struct volstream_writer **out,
-			 struct layerblk_error *err);
+int volstream_writer_new(const struct sink *sink, enum volstream_contents contents, enum volstream_encoding encoding, uint64_t time_s,
+			 struct volstream_writer **out, struct layerblk_error *err);
 void volstream_writer_free(struct volstream_writer *writer);	/* takes NULL */
+
+/* Of a stream of images, before the first volume. */
+int volstream_add_image(struct volstream_writer *writer, const struct volstream_image *image, struct layerblk_error *err);
 
 int volstream_volume_begin(struct volstream_writer *writer, const struct volstream_volume *volume, struct layerblk_error *err);
 /*

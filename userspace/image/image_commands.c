@@ -56,6 +56,27 @@ static const struct command_option export_options[] = {
 	{ 0 },
 };
 
+static const struct command_option send_options[] = {
+	{ .name = "output", .letter = 'o', .value = "FILE", .help = "Write there (default, and \"-\": standard output)", .complete = COMPLETE_FILE },
+	{ .name = "compress", .value = "TYPE", .help = "Compress the data: \"none\" (default) or \"zstd\"",
+	  .complete = COMPLETE_WORDS, .words = COMPRESS_WORDS },
+	{ .name = "have", .value = "FILE", .complete = COMPLETE_FILE,
+	  .help = "Leave out the layers listed there (\"-\": standard input), as `layerctl receive --have` prints them (may be repeated)" },
+	OPTION_POOL,
+	{ .name = "quiet", .letter = 'q', .help = "Show no progress" },
+	{ 0 },
+};
+
+static const struct command_option receive_options[] = {
+	{ .name = "input", .letter = 'i', .value = "FILE", .complete = COMPLETE_FILE,
+	  .help = "Read this stream (default, and \"-\": standard input; may be repeated)" },
+	{ .name = "check", .help = "Only read the streams and check that they are whole" },
+	{ .name = "have", .help = "Only print which layers are here, for `layerctl send --have`" },
+	OPTION_POOL,
+	{ .name = "quiet", .letter = 'q', .help = "Print only the images' ids" },
+	{ 0 },
+};
+
 static const struct command_option ls_options[] = {
 	{ .name = "all", .letter = 'a', .help = "All of them, as without it: there are no hidden ones" },
 	{ .name = "digests", .help = "Show the digests of the manifests that they came with" },
@@ -196,6 +217,22 @@ static const struct command_option rm_options[] = {
 		     "images always come to the same archive.\n\n" \
 		     "An image made by commit or build gets its final id when it is first saved or pushed.", \
 	  .options = save_options, .complete = COMPLETE_IMAGE, .run = image_save_run }
+#define ROW_SEND(where) \
+	{ .path = where, .args = "IMAGE...", .min_args = 1, .max_args = -1, .summary = "Send images as blocks, for receive", \
+	  .details = "Writes a stream of the layers' blocks that are in use: the lowest layer whole, each other one as what it changes, found without " \
+		     "reading what they share, and layers that images share once. No tar is made or unpacked on the way. With checksums; through pipes.\n\n" \
+		     "Layers that are there already need not be sent again, be it that another image has them or that a transfer was cut short:\n" \
+		     "  ssh host layerctl receive --have | layerctl send --have - app:2 | ssh host layerctl receive\n\n" \
+		     "An image made by commit or build gets its final id when it is first sent. A file has its name only when it is whole.", \
+	  .options = send_options, .complete = COMPLETE_IMAGE, .run = image_send_run }
+#define ROW_RECEIVE(where) \
+	{ .path = where, .args = "", .max_args = 0, .summary = "Receive the images of a stream that send wrote", \
+	  .details = "An image appears, with its names, when the last of its layers is whole. Layers that are here already are passed over. After a " \
+		     "failure or an interruption nothing is left but whole layers, which need not be sent again: --have prints them for " \
+		     "`layerctl send --have`, and image prune removes those that no image has got.\n\n" \
+		     "The sums of a stream find damage, not forgery: a layer is believed to be what it is said to be. Take streams from where you would " \
+		     "take a volume.", \
+	  .options = receive_options, .run = image_receive_run }
 #define ROW_TAG(where) \
 	{ .path = where, .args = "IMAGE NAME[:TAG]", .min_args = 2, .max_args = 2, .summary = "Give an image another name", \
 	  .details = "Another image that has this name loses it.", \
@@ -240,6 +277,8 @@ const struct command image_commands[] = {
 	  .summary = "Write images to an OCI image layout",
 	  .details = "DIRECTORY is made, or is an empty one. It is what \"save --format oci-dir\" writes.",
 	  .options = export_options, .complete = COMPLETE_IMAGE, .run = image_export_run },
+	ROW_SEND("image send"),
+	ROW_RECEIVE("image receive"),
 	ROW_TAG("image tag"),
 	{ .path = "image commit", .args = "VOLUME [NAME[:TAG]]", .min_args = 1, .max_args = 2, .summary = "Make an image of a volume as it is now",
 	  .details = "VOLUME is a snapshot of an image's top layer (a container's root, for one), or a volume that descends from nothing. Nothing "
@@ -284,6 +323,8 @@ const struct command image_commands[] = {
 	  .options = build_options, .complete = COMPLETE_DIRECTORY, .run = image_build_run },
 	ROW_LOAD("load"),
 	ROW_SAVE("save"),
+	ROW_SEND("send"),
+	ROW_RECEIVE("receive"),
 	ROW_TAG("tag"),
 	ROW_RM("rmi"),
 	ROW_HISTORY("history"),

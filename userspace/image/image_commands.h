@@ -9,6 +9,7 @@
 #define OPTION_POOL	{ .name = "pool", .value = "POOL", .help = "The pool (default: the only one that is open)", \
 			  .complete = COMPLETE_POOL }
 #define SAVE_FORMAT_WORDS "docker-archive oci-archive oci-dir"	/* for help and completion */
+#define COMPRESS_WORDS	"none zstd"	/* of streams, likewise */
 #define OPTION_NO_TRUNC	{ .name = "no-trunc", .help = "Do not shorten ids and texts" }
 
 struct image_pool {
@@ -35,6 +36,8 @@ int image_logout_run(struct command_call *call);
 int image_load_run(struct command_call *call);
 int image_save_run(struct command_call *call);
 int image_export_run(struct command_call *call);
+int image_send_run(struct command_call *call);		/* userspace/backup */
+int image_receive_run(struct command_call *call);
 int image_tag_run(struct command_call *call);
 int image_import_run(struct command_call *call);
 int image_ls_run(struct command_call *call);

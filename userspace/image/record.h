@@ -9,6 +9,7 @@
  *	chain/FS/HEX		the id of the frozen volume with this ChainID
  *	build/FS/HEX		the id of the frozen volume that was built from what this key stands for
  *	alias/FS/HEX		"FS/HEX": the id that an image has got instead of this one (finalize.h)
+ *	identity/HEX		the id of the frozen volume that has this identity (identity.h)
  *
  * An image is a config digest on a file system: the same image imported for ext4 and for xfs is two.
  */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "cleanup.h"
 #include "disk.h"
+#include "identity.h"
 #include "json.h"
 #include "remove.h"
 #include "report.h"
@@ -170,6 +171,7 @@ static int remove_layer(struct removal *removal, uint64_t id, struct layerblk_at
 		build_key(fs, json_text(json, "build"), key);
 		key_drop_of(pool, attrs, key, id);
 	}
+	identity_drop(pool, attrs, id);
 	rc = disk_deactivate(pool->lb, pool->uuid, id, err);
 	if (!rc)
 		rc = layerblk_vol_rm(pool->lb, pool->uuid, id, 0, attrs, err);

@@ -1,54 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Backup streams: what goes in comes out, and of what is damaged, cut short or hostile nothing is believed. */
 #include <endian.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#include "test.h"
+#include "streams.h"
 #include "restore.h"
 #include "restore_target.h"
-#include "volstream_read.h"
-#include "volstream_write.h"
 
 #define BLOCKS	600			/* of the volume: more than one record's data */
-
-struct bytes {
-	uint8_t *data;
-	size_t size;
-	size_t at;			/* of reading */
-	size_t step;			/* at most so many bytes are read at once; 0: all */
-	size_t limit;			/* writing fails behind this; 0: never */
-};
-
-static struct layerblk_error error;
-
-static int keep(void *arg, const void *data, size_t size, struct layerblk_error *err)
-{
-	struct bytes *bytes = arg;
-
-	if (bytes->limit && bytes->size + size > bytes->limit)
-		return layerblk_error_set(err, ENOSPC, "write", "", "full");
-	bytes->data = realloc(bytes->data, bytes->size + size);
-	assert_non_null(bytes->data);
-	memcpy(bytes->data + bytes->size, data, size);
-	bytes->size += size;
-	return 0;
-}
-
-static ssize_t give(void *arg, void *buffer, size_t size, struct layerblk_error *err)
-{
-	struct bytes *bytes = arg;
-	size_t left = bytes->size - bytes->at;
-
-	(void)err;
-	if (size > left)
-		size = left;
-	if (bytes->step && size > bytes->step)
-		size = bytes->step;
-	memcpy(buffer, bytes->data + bytes->at, size);
-	bytes->at += size;
-	return (ssize_t)size;
-}
 
 /* A block's content by its number: not zero, and not to be compressed away wholly. */
 static void fill(uint8_t *block, uint32_t seed)
@@ -102,7 +59,7 @@ static void write_stream(struct bytes *out, enum volstream_encoding encoding, ui
 	struct sink sink = { keep, out };
 	struct volstream_writer *writer;
 
-	assert_int_equal(volstream_writer_new(&sink, encoding, 1700000001, &writer, &error), 0);
+	assert_int_equal(volstream_writer_new(&sink, VOLSTREAM_OF_VOLUMES, encoding, 1700000001, &writer, &error), 0);
 	for (int i = 0; i < volumes; i++)
 		write_volume(writer, i ? "second" : "first", image);
 	assert_int_equal(volstream_finish(writer, &error), 0);
@@ -119,7 +76,7 @@ static int read_stream(struct bytes *in, int fd)
 
 	in->at = 0;
 	memset(&error, 0, sizeof(error));
-	assert_int_equal(volstream_reader_new(give, in, "the test", &reader, &error), 0);
+	assert_int_equal(volstream_reader_new(give, in, VOLSTREAM_OF_VOLUMES, "the test", &reader, &error), 0);
 	while ((rc = volstream_next(reader, &item, &error)) == 1) {
 		if (item.type == VOLSTREAM_BLOCKS && fd >= 0)
 			assert_int_equal(restore_ranges(fd, true, item.ranges, item.range_count, item.data, &error), 0);
@@ -173,7 +130,7 @@ static void description_comes_back(void **state)
 
 	(void)state;
 	write_stream(&stream, VOLSTREAM_RAW, image, 1);
-	assert_int_equal(volstream_reader_new(give, &stream, "the test", &reader, &error), 0);
+	assert_int_equal(volstream_reader_new(give, &stream, VOLSTREAM_OF_VOLUMES, "the test", &reader, &error), 0);
 	assert_int_equal(volstream_next(reader, &item, &error), 1);
 	assert_int_equal(item.type, VOLSTREAM_VOLUME);
 	assert_string_equal(item.volume->name, "first");
@@ -208,7 +165,7 @@ static void write_small(struct bytes *out, const char *name, uint8_t backup, uin
 
 	describe(&volume, name, backup, base);
 	memset(block, 3, sizeof(block));
-	assert_int_equal(volstream_writer_new(&sink, VOLSTREAM_ZSTD, 1, &writer, &error), 0);
+	assert_int_equal(volstream_writer_new(&sink, VOLSTREAM_OF_VOLUMES, VOLSTREAM_ZSTD, 1, &writer, &error), 0);
 	assert_int_equal(volstream_volume_begin(writer, &volume, &error), 0);
 	assert_int_equal(volstream_data(writer, 5, block, 1, &error), 0);
 	assert_int_equal(volstream_clear(writer, 9, 2, &error), 0);
@@ -296,24 +253,6 @@ static void lost_and_doubled_parts_are_found(void **state)
 
 /* ------------------------------------------------------------------ what an attacker writes, with right checksums */
 
-struct forge {
-	struct bytes bytes;
-	uint64_t sequence;
-};
-
-static void record(struct forge *forge, uint16_t type, uint16_t encoding, uint32_t count, const void *payload, uint32_t size)
-{
-	struct volstream_head head = {
-		.type = type, .encoding = encoding, .length = size, .count = count, .sequence = forge->sequence++,
-		.payload_crc = volstream_crc(0, payload, size),
-	};
-	uint8_t wire[VOLSTREAM_HEAD];
-
-	volstream_head_pack(&head, wire);
-	keep(&forge->bytes, wire, sizeof(wire), &error);
-	keep(&forge->bytes, payload, size, &error);
-}
-
 static void begin(struct forge *forge)
 {
 	uint8_t start[VOLSTREAM_START_BYTES] = { VOLSTREAM_VERSION };
@@ -397,7 +336,7 @@ static void hostile_ranges_are_refused(void **state)
 static void hostile_records_are_refused(void **state)
 {
 	static const struct { uint16_t type; uint32_t length; } wrong[] = {
-		{ 0, 0 }, { 6, 0 }, { 0xffff, 8 }, { VOLSTREAM_VOLUME, 0 }, { VOLSTREAM_VOLUME, 50 }, { VOLSTREAM_STREAM_END, 0 },
+		{ 0, 0 }, { 7, 0 }, { 0xffff, 8 }, { VOLSTREAM_IMAGE, 0 }, { VOLSTREAM_IMAGE, 250 }, { VOLSTREAM_VOLUME, 0 }, { VOLSTREAM_VOLUME, 50 }, { VOLSTREAM_STREAM_END, 0 },
 		{ VOLSTREAM_VOLUME_END, VOLSTREAM_VOLUME_END_BYTES }, { VOLSTREAM_BLOCKS, 16 }, { VOLSTREAM_STREAM, VOLSTREAM_START_BYTES },
 	};
 	static const uint8_t zeros[256];
@@ -488,18 +427,17 @@ static int restore_with(const char *key, const char *value)
 	struct volstream_volume volume;
 	struct restore *restore;
 	char path[32];
-	int fd = memfd_create("stream", MFD_CLOEXEC), rc;
+	int fd, rc;
 
 	describe(&volume, "a", 1, 0);
 	assert_int_equal(volstream_attr_add(&volume, key, value, strlen(value), &error), 0);
-	assert_int_equal(volstream_writer_new(&sink, VOLSTREAM_RAW, 1, &writer, &error), 0);
+	assert_int_equal(volstream_writer_new(&sink, VOLSTREAM_OF_VOLUMES, VOLSTREAM_RAW, 1, &writer, &error), 0);
 	assert_int_equal(volstream_volume_begin(writer, &volume, &error), 0);
 	assert_int_equal(volstream_volume_end(writer, NULL, &error), 0);
 	assert_int_equal(volstream_finish(writer, &error), 0);
 	volstream_writer_free(writer);
 	volstream_volume_clear(&volume);
-	assert_int_equal(write(fd, stream.data, stream.size), stream.size);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = bytes_file(&stream, path);
 	assert_int_equal(restore_new(NULL, &options, &restore, &error), 0);
 	rc = restore_read(restore, path, &error);
 	restore_free(restore);
@@ -532,7 +470,7 @@ static void a_full_disk_is_told(void **state)
 
 	(void)state;
 	describe(&volume, "a", 1, 0);
-	assert_int_equal(volstream_writer_new(&sink, VOLSTREAM_RAW, 1, &writer, &error), 0);
+	assert_int_equal(volstream_writer_new(&sink, VOLSTREAM_OF_VOLUMES, VOLSTREAM_RAW, 1, &writer, &error), 0);
 	assert_int_equal(volstream_volume_begin(writer, &volume, &error), 0);
 	for (uint32_t i = 0; !rc && i < 500; i++) {
 		fill(block, i);
