@@ -24,8 +24,8 @@ static int check(const struct pool *pool, const char *name, struct lb_vol_info *
 	kind = volume_kind(pool, info);
 	if (kind == VOLUME_CONTAINER)
 		return layerblk_error_set(err, EBUSY, doing, name, "it is a container's root");
-	if (kind == VOLUME_LAYER || kind == VOLUME_WORKING)
-		return layerblk_error_set(err, EBUSY, doing, name, "it belongs to an image, or another command is working on it");
+	if (kind == VOLUME_LAYER || kind == VOLUME_TEMPLATE || kind == VOLUME_WORKING)
+		return layerblk_error_set(err, EBUSY, doing, name, "it belongs to images or containers, or another command is working on it");
 	if (info->flags & LB_VOL_OPEN)
 		return layerblk_error_set(err, EBUSY, doing, name, "it is in use");
 	return 0;

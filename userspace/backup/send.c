@@ -7,14 +7,15 @@
 #include "backup_output.h"
 #include "cleanup.h"
 #include "digest.h"
+#include "disk.h"
 #include "finalize.h"
+#include "hold.h"
 #include "identity.h"
 #include "json.h"
 #include "layer_description.h"
 #include "backup_record.h"
 #include "send.h"
 #include "volume_blocks.h"
-#include "volume_mount.h"
 
 /* ------------------------------------------------------------------ before anything is written */
 
@@ -133,18 +134,18 @@ static int write_layer(struct send *send, const struct image_record *record, siz
 	char device[DISK_PATH];
 	struct volume_blocks blocks = { .pool = pool, .base = at ? record->layers[at - 1] : 0, .volume = info->id, .size = info->volume_size,
 					.device = device, .doing = "send the layer", .what = info->name, .quiet = send->quiet };
-	int rc = disk_activate(pool->lb, pool->uuid, info->id, 0, device, err);
+	int hold = -1, rc = hold_take(pool, info->id, &hold, err);
 
-	if (rc)
-		return rc;
+	if (!rc)
+		rc = disk_activate(pool->lb, pool->uuid, info->id, 0, device, err);
 	snprintf(blocks.label, sizeof(blocks.label), "Sending layer %zu/%zu of %.12s", at + 1, record->layer_count, digest_hex(record->id));
-	rc = volstream_volume_begin(writer, volume, err);
+	if (!rc)
+		rc = volstream_volume_begin(writer, volume, err);
 	if (!rc)
 		rc = volume_blocks_write(&blocks, writer, err);
 	if (!rc)
 		rc = volstream_volume_end(writer, NULL, err);
-	if (!(info->flags & LB_VOL_ACTIVE))
-		volume_let_go(pool, info->id);
+	hold_drop(pool, info->id, &hold);
 	return rc;
 }
 

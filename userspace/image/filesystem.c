@@ -30,21 +30,29 @@ int filesystem_check(const char *type, struct layerblk_error *err)
 /*
  * A journal of 16 MiB: each container rewrites it in its own blocks, so that a large one costs space for each. No
  * reserve for root. The inode tables and the journal are known to read as zeros.
+ *
+ * frugal: the kernel reads the bitmaps of as many groups at once as have them side by side; there it is one.
  */
-static int make_ext4(const char *device, uint64_t size, struct layerblk_error *err)
+static int make_ext4(const char *device, uint64_t size, bool frugal, struct layerblk_error *err)
 {
+	const char *argv[20] = {
+		"mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-E", "lazy_itable_init=1,nodiscard,assume_storage_prezeroed=1",
+	};
+	size_t count = 9;
 	char blocks[24];
-	const char *with_journal[] = {
-		"mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0", "-J", "size=16",
-		"-E", "lazy_itable_init=1,nodiscard,assume_storage_prezeroed=1", device, blocks, NULL
-	};
-	const char *small[] = {
-		"mkfs.ext4", "-q", "-F", "-b", "4096", "-m", "0",
-		"-E", "lazy_itable_init=1,nodiscard,assume_storage_prezeroed=1", device, blocks, NULL
-	};
 
+	if (size >= EXT4_JOURNAL_FROM) {
+		argv[count++] = "-J";
+		argv[count++] = "size=16";
+	}
+	if (frugal) {
+		argv[count++] = "-G";
+		argv[count++] = "1";
+	}
 	snprintf(blocks, sizeof(blocks), "%" PRIu64, size / LB_BLOCK_SIZE);
-	return process_run(size >= EXT4_JOURNAL_FROM ? with_journal : small, "make the ext4 file system on", device, err);
+	argv[count++] = device;
+	argv[count++] = blocks;
+	return process_run(argv, "make the ext4 file system on", device, err);
 }
 
 static int make_xfs(const char *device, uint64_t size, struct layerblk_error *err)
@@ -56,13 +64,23 @@ static int make_xfs(const char *device, uint64_t size, struct layerblk_error *er
 	return process_run(argv, "make the xfs file system on", device, err);
 }
 
-int filesystem_make(const char *type, const char *device, uint64_t size, struct layerblk_error *err)
+static int make(const char *type, const char *device, uint64_t size, bool frugal, struct layerblk_error *err)
 {
 	int rc = filesystem_check(type, err);
 
 	if (rc)
 		return rc;
-	return strcmp(type, "xfs") == 0 ? make_xfs(device, size, err) : make_ext4(device, size, err);
+	return strcmp(type, "xfs") == 0 ? make_xfs(device, size, err) : make_ext4(device, size, frugal, err);
+}
+
+int filesystem_make(const char *type, const char *device, uint64_t size, struct layerblk_error *err)
+{
+	return make(type, device, size, false, err);
+}
+
+int filesystem_make_frugal(const char *type, const char *device, uint64_t size, struct layerblk_error *err)
+{
+	return make(type, device, size, true, err);
 }
 
 uint64_t filesystem_size(const char *type, uint64_t volume_size)

@@ -17,6 +17,8 @@ int filesystem_check(const char *type, struct layerblk_error *err);
  * behind it is left alone.
  */
 int filesystem_make(const char *type, const char *device, uint64_t size, struct layerblk_error *err);
+/* The same for one that is mounted many times at once, on snapshots of the volume: it takes less memory then, and seeks more. */
+int filesystem_make_frugal(const char *type, const char *device, uint64_t size, struct layerblk_error *err);
 
 /* How many bytes of a base layer's volume are for its file system: the rest is for recipes, see layer_recipe.h. */
 uint64_t filesystem_size(const char *type, uint64_t volume_size);

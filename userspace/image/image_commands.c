@@ -5,6 +5,7 @@
 #include "confirm.h"
 #include "fields.h"
 #include "filesystem.h"
+#include "hold.h"
 #include "image_commands.h"
 #include "packer.h"
 #include "ref.h"
@@ -364,6 +365,7 @@ int image_pool_open(struct command_call *call, struct image_pool *out)
 	out->pool.lb = lb;
 	out->pool.uuid = out->uuid;
 	work_sweep(&out->pool, WORKING_KIND, working_clean);
+	hold_sweep(&out->pool);
 	return 0;
 }
 

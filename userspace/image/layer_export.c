@@ -80,7 +80,7 @@ static int write_by_difference(const struct pool *pool, struct layer *layer, con
 	if (layer->below)
 		rc = volume_mount(pool, layer->below, layer->fs, &below, err);
 	if (!rc)
-		rc = layer_tar_write(below.root, mount->root, true, to, err);
+		rc = layer_tar_write(below.root, mount->root, TREES_RELATED, to, err);
 	volume_release(&below);
 	return rc;
 }

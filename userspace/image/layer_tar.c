@@ -211,11 +211,11 @@ static int write_whiteout(const struct writer *writer, const struct change *chan
 	return write_head_only(writer, &entry, err);
 }
 
-int layer_tar_write(int before, int after, bool related, const struct sink *to, struct layerblk_error *err)
+int layer_tar_write(int before, int after, enum tree_relation relation, const struct sink *to, struct layerblk_error *err)
 {
 	struct changes changes;
 	struct writer writer = { .root = after, .changes = &changes, .to = to };
-	int rc = changes_find(before, after, related, &changes, err);
+	int rc = changes_find(before, after, relation, &changes, err);
 
 	if (rc)
 		return rc;

@@ -7,13 +7,12 @@
 #ifndef IMAGE_LAYER_TAR_H
 #define IMAGE_LAYER_TAR_H
 
-#include <stdbool.h>
 #include "sink.h"
+#include "tree_changes.h"
 
 /*
- * before: the root of the layer below, -1 for a base layer. Both open for reading. related: they are a volume and its parent (see
- * tree_changes.h). -EINVAL for what no layer can hold: a name that begins with ".wh.".
+ * before: the root of the layer below, -1 for a base layer. Both open for reading. -EINVAL for what no layer can hold: a name that begins with ".wh.".
  */
-int layer_tar_write(int before, int after, bool related, const struct sink *to, struct layerblk_error *err);
+int layer_tar_write(int before, int after, enum tree_relation relation, const struct sink *to, struct layerblk_error *err);
 
 #endif

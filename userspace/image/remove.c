@@ -6,6 +6,7 @@
 #include <string.h>
 #include "cleanup.h"
 #include "disk.h"
+#include "hold.h"
 #include "identity.h"
 #include "json.h"
 #include "remove.h"
@@ -17,6 +18,8 @@ struct removal {
 	struct catalogue all;
 	struct lb_vol_info *volumes;	/* all visible ones */
 	size_t volume_count;
+	uint64_t *shared;		/* layers that containers with shared roots are laid over, without being their children */
+	size_t shared_count;
 	struct image_record record;
 	char target[KEY_TEXT];
 	const char *text;
@@ -32,6 +35,48 @@ static void removal_clear(struct removal *removal)
 	catalogue_clear(&removal->all);
 	record_clear(&removal->record);
 	free(removal->volumes);
+	free(removal->shared);
+}
+
+/* -ENOENT: the volume is no container. *json may be NULL even so. */
+static int container_record(const struct pool *pool, const struct lb_vol_info *info, json_object **json)
+{
+	cleanup_free char *text = NULL;
+	size_t size;
+
+	*json = NULL;
+	if ((info->flags & LB_VOL_FROZEN) || layerblk_attr_get(pool->lb, pool->uuid, info->id, ATTR_CONTAINER, &text, &size, NULL) != 0)
+		return -ENOENT;
+	json_parse(text, size, json_type_object, "", json, NULL);
+	return 0;
+}
+
+/* The layer that a container with a shared root is laid over; 0 for others. */
+static uint64_t shared_layer(json_object *json)
+{
+	const char *root = json_text(json, "root");
+	long long base = json_number(json, "base");
+
+	return root && strcmp(root, "shared") == 0 && base > 0 ? (uint64_t)base : 0;
+}
+
+static int load_volumes(struct removal *removal, struct layerblk_error *err)
+{
+	const struct pool *pool = removal->pool;
+	int rc = layerblk_vol_list(pool->lb, pool->uuid, 0, &removal->volumes, &removal->volume_count, err);
+
+	if (rc)
+		return rc;
+	removal->shared = calloc(removal->volume_count + 1, sizeof(*removal->shared));
+	if (!removal->shared)
+		return layerblk_error_set(err, ENOMEM, "look for containers", "", "no memory");
+	for (size_t i = 0; i < removal->volume_count; i++) {
+		cleanup_json json_object *json = NULL;
+
+		if (container_record(pool, &removal->volumes[i], &json) == 0 && shared_layer(json))
+			removal->shared[removal->shared_count++] = shared_layer(json);
+	}
+	return 0;
 }
 
 /* target: that of the image, or NULL for the one that removal->text names. */
@@ -45,7 +90,7 @@ static int removal_load(struct removal *removal, const char *target, struct laye
 	if (!rc)
 		rc = catalogue_load(pool, &removal->all, err);
 	if (!rc)
-		rc = layerblk_vol_list(pool->lb, pool->uuid, 0, &removal->volumes, &removal->volume_count, err);
+		rc = load_volumes(removal, err);
 	if (rc)
 		return rc;
 	record_target(&removal->record, removal->target);
@@ -85,15 +130,13 @@ static char *user_of(const struct removal *removal)
 
 	for (size_t i = 0; i < removal->volume_count; i++) {
 		cleanup_json json_object *json = NULL;
-		cleanup_free char *text = NULL;
 		const char *image;
-		size_t size;
 
-		if ((removal->volumes[i].flags & LB_VOL_FROZEN) || !descends_from(removal, removal->volumes[i].parent, top) ||
-		    layerblk_attr_get(pool->lb, pool->uuid, removal->volumes[i].id, ATTR_CONTAINER, &text, &size, NULL) != 0)
+		if (container_record(pool, &removal->volumes[i], &json) != 0 ||
+		    (shared_layer(json) != top && !descends_from(removal, removal->volumes[i].parent, top)))
 			continue;
 		/* Two images can have the same layers; and a commit puts a layer between a container and its image. */
-		image = json_parse(text, size, json_type_object, "", &json, NULL) == 0 ? json_text(json, "image_id") : NULL;
+		image = json ? json_text(json, "image_id") : NULL;
 		if (image ? !record_has_id(pool, &removal->record, image) : removal->volumes[i].parent != top)
 			continue;
 		return strdup(removal->volumes[i].name);
@@ -101,10 +144,14 @@ static char *user_of(const struct removal *removal)
 	return NULL;
 }
 
-static bool has_child(const struct removal *removal, uint64_t id)
+/* Whether a volume descends from it, or a container is laid over it. */
+static bool is_below(const struct removal *removal, uint64_t id)
 {
 	for (size_t i = 0; i < removal->volume_count; i++)
 		if (removal->volumes[i].parent == id)
+			return true;
+	for (size_t i = 0; i < removal->shared_count; i++)
+		if (removal->shared[i] == id)
 			return true;
 	return false;
 }
@@ -143,7 +190,7 @@ static uint64_t owned_bytes(const struct removal *removal, uint64_t id)
 
 static bool removable(const struct removal *removal, uint64_t id)
 {
-	return id && !in_other_image(removal, id) && !has_child(removal, id);
+	return id && !in_other_image(removal, id) && !is_below(removal, id);
 }
 
 /*
@@ -177,6 +224,7 @@ static int remove_layer(struct removal *removal, uint64_t id, struct layerblk_at
 		rc = layerblk_vol_rm(pool->lb, pool->uuid, id, 0, attrs, err);
 	if (rc)
 		return rc;
+	hold_forget(pool, id);
 	removal->bytes += owned;
 	forget_volume(removal, id);
 	snprintf(said, DIGEST_TEXT, "%s", *chains[1] ? chains[1] : *chains[0] ? chains[0] : "a layer");
@@ -385,7 +433,7 @@ int image_prune(const struct pool *pool, bool all, uint64_t *bytes, remove_said_
 	if (!rc)
 		rc = catalogue_load(pool, &removal.all, err);
 	if (!rc)
-		rc = layerblk_vol_list(pool->lb, pool->uuid, 0, &removal.volumes, &removal.volume_count, err);
+		rc = load_volumes(&removal, err);
 	while (!rc && removed > 0)
 		rc = prune_layers(&removal, &removed, err);
 	*bytes += removal.bytes;

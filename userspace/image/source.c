@@ -314,6 +314,26 @@ int source_open_single(const char *path, const char *name, struct source **out, 
 	return open_source(path, name, out, err);
 }
 
+int source_open_pipe(int fd, const char *name, struct source **out, struct layerblk_error *err)
+{
+	struct source *source = calloc(1, sizeof(*source));
+
+	if (source) {
+		source->fd = fd;
+		source->path = strdup("(pipe)");
+		source->single = strdup(name);
+	}
+	if (source && source->path && source->single) {
+		*out = source;
+		return 0;
+	}
+	if (source)
+		source_close(source);
+	else
+		close(fd);
+	return layerblk_error_set(err, ENOMEM, "open", name, "no memory");
+}
+
 void source_close(struct source *source)
 {
 	if (!source)

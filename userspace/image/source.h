@@ -23,6 +23,8 @@ struct blob;				/* one file being read from its beginning to its end */
 int source_open(const char *path, struct source **out, struct layerblk_error *err);
 /* A file that is one thing as a whole, whatever is in it: a source that has just that, under `name`. */
 int source_open_single(const char *path, const char *name, struct source **out, struct layerblk_error *err);
+/* The same for what comes through a pipe, which can be read once and is kept nowhere. Takes over fd, also on failure. */
+int source_open_pipe(int fd, const char *name, struct source **out, struct layerblk_error *err);
 void source_close(struct source *source);	/* takes NULL */
 
 bool source_has(struct source *source, const char *name);

@@ -22,7 +22,7 @@
 
 struct walk {
 	struct changes *list;
-	bool related;
+	enum tree_relation relation;
 	struct layerblk_error *err;
 };
 
@@ -157,16 +157,32 @@ static int compare_targets(const struct walk *walk, int before, int after, const
 	return a == b && memcmp(old, new, (size_t)a) == 0;
 }
 
+/* By what the file system says, without a look at it. */
+static bool is_untouched(const struct walk *walk, const struct stat *old, const struct stat *new)
+{
+	ino_t bits = walk->relation == TREES_OVERLAID ? OVERLAY_INO : ~(ino_t)0;
+
+	return walk->relation != TREES_UNRELATED && !((old->st_ino ^ new->st_ino) & bits) && same_time(&old->st_ctim, &new->st_ctim) &&
+	       old->st_mode == new->st_mode;
+}
+
+/* A name that is another file's now may have been a link, or be one. */
+static bool is_another(const struct walk *walk, const struct stat *old, const struct stat *new)
+{
+	if (walk->relation == TREES_RELATED)
+		return old->st_ino != new->st_ino;
+	return old->st_nlink != new->st_nlink || (walk->relation == TREES_OVERLAID && new->st_nlink > 1);
+}
+
 /* 1: nothing of it has changed; for directories, what is in them does not count. */
 static int compare(const struct walk *walk, int before, int after, const char *name, const char *path, const struct stat *old,
 		   const struct stat *new)
 {
 	int rc;
 
-	if (walk->related && old->st_ino == new->st_ino && same_time(&old->st_ctim, &new->st_ctim) && old->st_mode == new->st_mode)
+	if (is_untouched(walk, old, new))
 		return 1;
-	/* A name that is another file's now may have been a link, or be one. */
-	if (!S_ISDIR(new->st_mode) && (walk->related ? old->st_ino != new->st_ino : old->st_nlink != new->st_nlink))
+	if (!S_ISDIR(new->st_mode) && is_another(walk, old, new))
 		return 0;
 	if (old->st_mode != new->st_mode || old->st_uid != new->st_uid || old->st_gid != new->st_gid ||
 	    !same_time(&old->st_mtim, &new->st_mtim))
@@ -223,7 +239,7 @@ static int descend(struct walk *walk, int before, int after, const char *name, c
 
 	if (new_fd < 0)
 		return failed(walk, change->path, errno);
-	if (old && walk->related && old->st_ino != change->st.st_ino) {
+	if (old && walk->relation == TREES_RELATED && old->st_ino != change->st.st_ino) {
 		int rc = list_add(walk, CHANGE_OPAQUE, change->path, NULL, self);
 
 		if (rc)
@@ -399,9 +415,9 @@ static int drop_unchanged(struct changes *list)
 	return 0;
 }
 
-int changes_find(int before, int after, bool related, struct changes *out, struct layerblk_error *err)
+int changes_find(int before, int after, enum tree_relation relation, struct changes *out, struct layerblk_error *err)
 {
-	struct walk walk = { .list = out, .related = related, .err = err };
+	struct walk walk = { .list = out, .relation = relation, .err = err };
 	enum change_kind kind = CHANGE_ADDED;
 	struct stat old, new;
 	int rc = 0;

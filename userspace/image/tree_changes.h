@@ -3,8 +3,8 @@
  * What a layer changes: the difference of two file trees, as a list in the order in which a layer's tar has it.
  *
  * Directories come before what is in them, names in bytewise order, and in each directory what is removed comes first. Files are
- * compared by type, mode, owner, size, time, attributes, target or device, and contents; two with the same inode and
- * change time are one file that nobody touched, if the trees are a volume and its parent (`related`).
+ * compared by type, mode, owner, size, time, attributes, target or device, and contents, unless the relation of the trees tells that
+ * nobody touched them.
  *
  * Hard links: when one name of a file is listed, all of them are, so that the layer holds the file itself. Sockets are passed over.
  */
@@ -15,6 +15,18 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <layerblk.h>
+
+enum tree_relation {
+	TREES_UNRELATED,
+	TREES_RELATED,			/* a volume and its parent: the same inode and change time are one file that nobody touched */
+	TREES_OVERLAID,			/* an overlay over the other: the same, by the bits of OVERLAY_INO; other files' numbers say nothing */
+};
+
+/*
+ * The bits of an inode number that overlayfs leaves as they are in the layer below; above them it says which layer that is (xino). Not
+ * the change time alone: of two files that were made in the same tick, one can have got the other's name with its directory.
+ */
+#define OVERLAY_INO	((ino_t)UINT32_MAX)
 
 enum change_kind {
 	CHANGE_NONE,			/* a file that is as it was; listed only while the list is made */
@@ -40,7 +52,7 @@ struct changes {
 };
 
 /* before -1: there was nothing, all is added. Both are directories open for reading. */
-int changes_find(int before, int after, bool related, struct changes *out, struct layerblk_error *err);
+int changes_find(int before, int after, enum tree_relation relation, struct changes *out, struct layerblk_error *err);
 void changes_clear(struct changes *changes);
 
 /* ------------------------------------------------------------------ attributes */

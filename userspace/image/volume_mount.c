@@ -6,12 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 #include "filesystem.h"
+#include "hold.h"
 #include "volume_mount.h"
-#include "wait.h"
 #include "work.h"
 
 #define MOUNT_DIR	RUN_DIR "/mount"
-#define RELEASE_MS	3000		/* how long somebody else's use of a disk is waited for */
 
 static int mount_it(struct volume_mount *mount, const char *fs, struct layerblk_error *err)
 {
@@ -34,30 +33,17 @@ static int mount_it(struct volume_mount *mount, const char *fs, struct layerblk_
 
 int volume_mount(const struct pool *pool, uint64_t volume, const char *fs, struct volume_mount *out, struct layerblk_error *err)
 {
-	struct lb_vol_info info;
 	int rc;
 
-	*out = (struct volume_mount){ .pool = pool, .volume = volume, .root = -1 };
-	rc = layerblk_vol_stat(pool->lb, pool->uuid, volume, 0, &info, err);
+	*out = (struct volume_mount){ .pool = pool, .volume = volume, .root = -1, .hold = -1 };
+	rc = hold_take(pool, volume, &out->hold, err);
 	if (!rc)
 		rc = disk_activate(pool->lb, pool->uuid, volume, 0, out->device, err);
-	if (rc)
-		return rc;
-	out->activated = !(info.flags & LB_VOL_ACTIVE);
-	rc = mount_it(out, fs, err);
+	if (!rc)
+		rc = mount_it(out, fs, err);
 	if (rc)
 		volume_release(out);
 	return rc;
-}
-
-void volume_let_go(const struct pool *pool, uint64_t volume)
-{
-	struct wait wait = wait_begin(RELEASE_MS);
-	struct layerblk_error err;
-
-	/* Whoever looks at a new disk (udev) is soon through; another command may have come to use it since: then it stays that one's. */
-	while (layerblk_vol_deactivate(pool->lb, pool->uuid, volume, &err) == -EBUSY && wait_again(&wait))
-		;
 }
 
 void volume_release(struct volume_mount *mount)
@@ -72,7 +58,6 @@ void volume_release(struct volume_mount *mount)
 		disk_umount(mount->directory, true, &err);
 	if (*mount->directory)
 		rmdir(mount->directory);
-	if (mount->activated)
-		volume_let_go(mount->pool, mount->volume);
+	hold_drop(mount->pool, mount->volume, &mount->hold);
 	memset(mount, 0, sizeof(*mount));
 }

@@ -9,7 +9,7 @@
 struct volume_mount {
 	const struct pool *pool;
 	uint64_t volume;
-	bool activated;			/* by us */
+	int hold;
 	bool mounted;
 	int root;			/* its root directory, -1: none */
 	char device[DISK_PATH];
@@ -20,8 +20,5 @@ struct volume_mount {
 int volume_mount(const struct pool *pool, uint64_t volume, const char *fs, struct volume_mount *out, struct layerblk_error *err);
 /* Unmounts it and lets go of its disk if nobody else has it; takes a zeroed one that was never mounted, too. */
 void volume_release(struct volume_mount *mount);
-
-/* Lets go of the disk of a volume that this command has activated, unless somebody else has come to use it. */
-void volume_let_go(const struct pool *pool, uint64_t volume);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "cleanup.h"
 #include "filesystem.h"
+#include "hold.h"
 #include "report.h"
 #include "working.h"
 
@@ -33,6 +34,8 @@ static int remove_volume(const struct pool *pool, const char *name, struct layer
 		rc = disk_deactivate(pool->lb, pool->uuid, info.id, err);
 	if (!rc)
 		rc = layerblk_vol_rm(pool->lb, pool->uuid, info.id, 0, attrs, err);
+	if (!rc)
+		hold_forget(pool, info.id);
 	return rc;
 }
 
@@ -45,8 +48,9 @@ int working_clean(const struct pool *pool, const char *name, struct layerblk_err
 	return remove_volume(pool, name, err);
 }
 
-int working_begin(const struct pool *pool, const char *name, uint64_t below, uint64_t size, const char *purpose, struct working *out,
-		  struct layerblk_error *err)
+/* below 0: an empty volume of `size` bytes. */
+static int begin(const struct pool *pool, const char *name, uint64_t below, uint32_t flags, uint64_t size, const char *purpose,
+		 struct working *out, struct layerblk_error *err)
 {
 	cleanup_attrs struct layerblk_attrs *attrs = layerblk_attrs_new();
 	int rc;
@@ -59,11 +63,23 @@ int working_begin(const struct pool *pool, const char *name, uint64_t below, uin
 		return rc;
 	work_enter(attrs, out->work.name, WORKING_KIND);
 	layerblk_attrs_set_string(attrs, LB_ATTR_NEW_VOLUME, ATTR_IMPORT, purpose, 0);
-	rc = below ? layerblk_vol_snapshot(pool->lb, pool->uuid, below, out->work.name, 0, 0, attrs, &out->id, err) :
+	rc = below ? layerblk_vol_snapshot(pool->lb, pool->uuid, below, out->work.name, flags, 0, attrs, &out->id, err) :
 	     layerblk_vol_create(pool->lb, pool->uuid, out->work.name, size, 0, attrs, &out->id, err);
 	if (rc)
 		work_end(&out->work);
 	return rc == -ENOENT && below ? -ESTALE : rc;
+}
+
+int working_begin(const struct pool *pool, const char *name, uint64_t below, uint64_t size, const char *purpose, struct working *out,
+		  struct layerblk_error *err)
+{
+	return begin(pool, name, below, 0, size, purpose, out, err);
+}
+
+int working_cut(const struct pool *pool, const char *name, uint64_t volume, const char *purpose, struct working *out,
+		struct layerblk_error *err)
+{
+	return begin(pool, name, volume, LB_SNAP_FROZEN, 0, purpose, out, err);
 }
 
 int working_mount(struct working *working, const char *fs, bool make, uint64_t size, const char *options, struct layerblk_error *err)

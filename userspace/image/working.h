@@ -28,6 +28,10 @@ struct working {			/* zero-filled but for work.lock = -1: none */
 int working_begin(const struct pool *pool, const char *name, uint64_t below, uint64_t size, const char *purpose, struct working *out,
 		  struct layerblk_error *err);
 
+/* The same for a frozen snapshot of a writable volume, which is in use perhaps: it is as of one instant. */
+int working_cut(const struct pool *pool, const char *name, uint64_t volume, const char *purpose, struct working *out,
+		struct layerblk_error *err);
+
 /* Activates and mounts it. make: with a new file system first, in a volume of `size` bytes. options as in mount -o. */
 int working_mount(struct working *working, const char *fs, bool make, uint64_t size, const char *options, struct layerblk_error *err);
 /* Writes it back and unmounts it; it stays active. */

@@ -90,7 +90,7 @@ static bool is_filter(const char *filter)
 {
 	static const char *const whole[] = {
 		"frozen=true", "frozen=false", "dangling=true", "dangling=false", "kind=data", "kind=snapshot", "kind=layer",
-		"kind=container", "kind=working", NULL
+		"kind=template", "kind=container", "kind=working", NULL
 	};
 
 	for (const char *const *one = whole; *one; one++) {
@@ -122,7 +122,7 @@ static int ls(struct command_call *call)
 
 	if (wrong_filter(call))
 		return command_usage_error(call, "the filter \"%s\" is none of name=TEXT, label=KEY, label=KEY=VALUE, frozen=true|false, "
-					   "dangling=true|false and kind=data|snapshot|layer|container|working", wrong_filter(call));
+					   "dangling=true|false and kind=data|snapshot|layer|template|container|working", wrong_filter(call));
 	listing.pool = (struct pool){ .lb = command_control(call), .uuid = pool.uuid };
 	if (!listing.pool.lb || ref_find_pool(listing.pool.lb, call->argv[0], &pool, &call->error) ||
 	    layerblk_vol_list(listing.pool.lb, pool.uuid, option_is_set(call, "all") ? LB_STAT_HIDDEN : 0, &volumes, &n, &call->error) ||

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "changes.h"
 #include "cleanup.h"
+#include "tree_changes.h"
 
 struct names {
 	char **list;
@@ -22,6 +23,7 @@ struct walk {
 	void *arg;
 	struct layerblk_error *err;
 	dev_t devices[2];		/* of before and after */
+	bool overlaid;
 	const char *const *ignored;
 };
 
@@ -78,15 +80,23 @@ static int open_directory(int at, const char *name)
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static bool same(const struct stat *a, const struct stat *b)
+static bool same(const struct walk *walk, const struct stat *a, const struct stat *b)
 {
-	return a->st_ino == b->st_ino && a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec &&
+	ino_t bits = walk->overlaid ? OVERLAY_INO : ~(ino_t)0;
+
+	return !((a->st_ino ^ b->st_ino) & bits) && a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec &&
 	       a->st_mode == b->st_mode && a->st_size == b->st_size;
 }
 
 static bool same_directory(const struct stat *a, const struct stat *b)
 {
 	return a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid;
+}
+
+/* Overlayfs may give a file another device than its directory has. */
+static bool is_of(const struct walk *walk, const struct stat *st, bool after)
+{
+	return st->st_dev == walk->devices[after] || (after && walk->overlaid && !S_ISDIR(st->st_mode));
 }
 
 static bool is_ignored(const struct walk *walk, const char *path)
@@ -109,7 +119,7 @@ static int compare_one(const struct walk *walk, int before, int after, const cha
 	bool both, directories;
 	int rc = 0;
 
-	if (is_ignored(walk, path) || (is_old && old.st_dev != walk->devices[0]) || (is_new && new.st_dev != walk->devices[1]) || (!is_old && !is_new))
+	if (is_ignored(walk, path) || (is_old && !is_of(walk, &old, false)) || (is_new && !is_of(walk, &new, true)) || (!is_old && !is_new))
 		return 0;		/* mounted there, or just gone */
 	both = is_old && is_new && (old.st_mode & S_IFMT) == (new.st_mode & S_IFMT);
 	directories = both && S_ISDIR(old.st_mode);
@@ -120,7 +130,7 @@ static int compare_one(const struct walk *walk, int before, int after, const cha
 			return failed(walk, path);
 		return compare(walk, old_dir, new_dir, path, !same_directory(&old, &new), any);
 	}
-	if (both && same(&old, &new))
+	if (both && same(walk, &old, &new))
 		return 0;
 	*any = true;
 	rc = walk->said(walk->arg, is_old && is_new ? 'C' : is_new ? 'A' : 'D', path);
@@ -192,9 +202,9 @@ static int compare(const struct walk *walk, int before, int after, const char *p
 	return rc;
 }
 
-int changes_each(int before, int after, const char *const *ignored, changes_fn *said, void *arg, struct layerblk_error *err)
+int changes_each(int before, int after, bool overlaid, const char *const *ignored, changes_fn *said, void *arg, struct layerblk_error *err)
 {
-	struct walk walk = { .said = said, .arg = arg, .err = err, .ignored = ignored };
+	struct walk walk = { .said = said, .arg = arg, .err = err, .overlaid = overlaid, .ignored = ignored };
 	struct stat old, new;
 	bool any = false;
 

@@ -2,6 +2,8 @@
 /*
  * See commit.h. The layer is made by image_commit(): no file is looked at. Later commits of the same container freeze what lies above the
  * earlier ones, but their image's layer holds all that is not as in the container's image.
+ *
+ * With a shared root, what has changed is copied onto a snapshot of the image's top layer first (shared_layer.h), without the pool's lock.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +16,9 @@
 #include "layer_commit.h"
 #include "oci.h"
 #include "reference.h"
+#include "root.h"
 #include "run_commands.h"
+#include "shared_layer.h"
 
 static json_object *member_or_new(json_object *object, const char *key)
 {
@@ -82,15 +86,99 @@ static int find_image(const struct pool *pool, const struct container *container
 	return rc ? rc : record_config(pool, out, config, err);
 }
 
-static int commit_paused(const struct pool *pool, const struct container *container, const struct image_commit *commit, bool pause,
-			 struct image_record *out, struct layerblk_error *err)
+/* The config of the new image, but for its layer. */
+static int prepare(const struct pool *pool, const struct container *container, const struct commit_request *request,
+		   struct image_record *below, json_object **config, struct layerblk_error *err)
 {
-	int rc;
+	int rc = find_image(pool, container, below, config, err);
 
-	pause = pause && container_state(pool, container) == CONTAINER_RUNNING && oci_pause(container->id, NULL) == 0;
-	rc = image_commit(pool, commit, out, err);
-	if (pause)
+	if (!rc)
+		take_settings(container->record, *config);
+	for (const char *const *line = request->changes; !rc && line && *line; line++)
+		rc = config_change_line(*config, *line, err);
+	return rc;
+}
+
+static bool pause_it(const struct pool *pool, const struct container *container, const struct commit_request *request)
+{
+	return request->pause && container_state(pool, container) == CONTAINER_RUNNING && oci_pause(container->id, NULL) == 0;
+}
+
+/* The pool is locked. */
+static int commit_plain(const struct pool *pool, const struct container *container, const struct commit_request *request,
+			struct image_commit commit, struct image_record *made, struct layerblk_error *err)
+{
+	struct image_record below = { 0 };
+	cleanup_json json_object *config = NULL;
+	int rc = prepare(pool, container, request, &below, &config, err);
+	bool paused = !rc && pause_it(pool, container, request);
+
+	commit.below = &below;
+	commit.fs = below.fs;
+	commit.volume = container->volume;
+	commit.keep = true;
+	commit.config = config;
+	if (!rc)
+		rc = image_commit(pool, &commit, made, err);
+	if (paused)
 		oci_resume(container->id, NULL);
+	record_clear(&below);
+	return rc;
+}
+
+/* The volumes of the layer that is to be. The pool is locked. */
+static int begin_shared(const struct pool *pool, const struct container *container, const struct commit_request *request,
+			struct shared_layer *layer, struct layerblk_error *err)
+{
+	struct image_record below = { 0 };
+	cleanup_json json_object *config = NULL;
+	int rc = prepare(pool, container, request, &below, &config, err);
+	bool paused = !rc && pause_it(pool, container, request);
+
+	if (!rc)
+		rc = shared_layer_begin(pool, container, record_top(&below), layer, err);
+	if (paused)
+		oci_resume(container->id, NULL);
+	record_clear(&below);
+	return rc;
+}
+
+/* The image's record may be another one by now (finalize.h): it is looked for again. The pool is locked. */
+static int end_shared(const struct pool *pool, const struct container *container, const struct commit_request *request,
+		      const struct shared_layer *layer, struct image_commit commit, struct image_record *made, struct layerblk_error *err)
+{
+	struct image_record below = { 0 };
+	cleanup_json json_object *config = NULL;
+	int rc = prepare(pool, container, request, &below, &config, err);
+
+	if (!rc && record_top(&below) != layer->below)
+		rc = layerblk_error_set(err, ESTALE, "commit the container", container->name, "its image was replaced meanwhile");
+	commit.below = &below;
+	commit.fs = below.fs;
+	commit.volume = layer->target.id;
+	commit.work = layer->target.work.name;
+	commit.config = config;
+	if (!rc)
+		rc = image_commit(pool, &commit, made, err);
+	record_clear(&below);
+	return rc;
+}
+
+static int commit_shared(const struct pool *pool, const struct container *container, const struct commit_request *request,
+			 struct image_commit commit, int *lock, struct image_record *made, struct layerblk_error *err)
+{
+	struct shared_layer layer;
+	int rc = begin_shared(pool, container, request, &layer, err);
+
+	if (rc)
+		return rc;
+	close(take_fd(lock));
+	rc = shared_layer_fill(&layer, err);
+	if (!rc)
+		rc = pool_lock(pool, lock, err);
+	if (!rc)
+		rc = end_shared(pool, container, request, &layer, commit, made, err);
+	shared_layer_end(&layer, rc == 0);
 	return rc;
 }
 
@@ -98,29 +186,20 @@ int container_commit(const struct pool *pool, const struct container *container,
 		     char id[DIGEST_TEXT], struct layerblk_error *err)
 {
 	cleanup_free char *created_by = command_text(container->record);
-	cleanup_json json_object *config = NULL;
-	struct image_record below = { 0 }, made = { 0 };
 	char tag[REFERENCE_MAX], *tags[] = { tag };
-	struct image_commit commit = { .below = &below, .fs = below.fs, .volume = container->volume, .keep = true,
-				       .created_by = created_by, .comment = request->message, .author = request->author, .tags = tags,
+	struct image_commit commit = { .created_by = created_by, .comment = request->message, .author = request->author, .tags = tags,
 				       .tag_count = request->name ? 1 : 0 };
+	struct image_record made = { 0 };
 	cleanup_fd int lock = -1;
 	int rc = request->name ? reference_normalize(request->name, tag, err) : 0;
 
 	if (!rc)
 		rc = pool_lock(pool, &lock, err);
 	if (!rc)
-		rc = find_image(pool, container, &below, &config, err);
-	if (!rc)
-		take_settings(container->record, config);
-	for (const char *const *line = request->changes; !rc && line && *line; line++)
-		rc = config_change_line(config, *line, err);
-	commit.config = config;
-	if (!rc)
-		rc = commit_paused(pool, container, &commit, request->pause, &made, err);
+		rc = root_is_shared(container) ? commit_shared(pool, container, request, commit, &lock, &made, err) :
+		     commit_plain(pool, container, request, commit, &made, err);
 	if (!rc)
 		snprintf(id, DIGEST_TEXT, "%s", made.id);
-	record_clear(&below);
 	record_clear(&made);
 	return rc;
 }

@@ -15,6 +15,7 @@
 #include "hold.h"
 #include "json.h"
 #include "oci.h"
+#include "root.h"
 #include "share.h"
 
 #define ID_PREFIX_MIN	1
@@ -288,6 +289,7 @@ int container_remove(const struct pool *pool, const struct container *container,
 		rc = layerblk_vol_rm(pool->lb, pool->uuid, container->volume, 0, attrs, err);
 	if (rc)
 		return rc;
+	root_let_go(pool, container);
 	hold_forget(pool, container->volume);
 	if (volumes)
 		share_remove_anonymous(pool, container->record);

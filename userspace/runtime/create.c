@@ -12,8 +12,11 @@
 #include "fill.h"
 #include "json.h"
 #include "merge.h"
+#include "root.h"
+#include "root_template.h"
 
 #define NAME_TRIES	20
+#define TEMPLATE_TRIES	5
 
 struct create {
 	const struct pool *pool;
@@ -21,6 +24,7 @@ struct create {
 	struct image_record image;
 	json_object *config;
 	json_object *args;
+	uint64_t template;		/* what a shared root is a snapshot of; 0: the root is plain */
 	struct container container;
 };
 
@@ -121,8 +125,28 @@ static int make_snapshot(struct create *create, struct layerblk_error *err)
 		return layerblk_error_set(err, ENOMEM, "make the container", create->container.name, "no memory");
 	create->container.volume = LB_ATTR_NEW_VOLUME;
 	container_enter(attrs, &create->container);
-	return layerblk_vol_snapshot(pool->lb, pool->uuid, record_top(&create->image), create->container.name, 0,
-				     create->request->quota_blocks, attrs, &create->container.volume, err);
+	return layerblk_vol_snapshot(pool->lb, pool->uuid, create->template ? create->template : record_top(&create->image),
+				     create->container.name, 0, create->request->quota_blocks, attrs, &create->container.volume, err);
+}
+
+/*
+ * Of the image's file system and size, so that a container has as much room as with a plain root. make: not under the pool's lock; else
+ * -EAGAIN when there is none.
+ */
+static int find_template(struct create *create, bool make, struct layerblk_error *err)
+{
+	const struct pool *pool = create->pool;
+	const char *root = json_text(create->request->settings, "root"), *fs = create->image.fs;
+	struct lb_vol_info info;
+	int rc;
+
+	if (!root || strcmp(root, ROOT_SHARED) != 0)
+		return 0;
+	rc = layerblk_vol_stat(pool->lb, pool->uuid, record_top(&create->image), 0, &info, err);
+	if (rc)
+		return rc;
+	return make ? root_template_make(pool, fs, info.volume_size, err) :
+	       root_template_find(pool, fs, info.volume_size, &create->template, err);
 }
 
 static int find_image(struct create *create, struct layerblk_error *err)
@@ -137,7 +161,10 @@ static int find_image(struct create *create, struct layerblk_error *err)
 	return rc;
 }
 
-/* Looks for the image again under the pool's lock, so that it cannot be removed before its child is there. */
+/*
+ * Looks for the image again under the pool's lock, so that it cannot be removed before its child is there. -EAGAIN: the template has gone, or
+ * the name is another image's now.
+ */
 static int make_container(struct create *create, struct layerblk_error *err)
 {
 	const struct create_request *request = create->request;
@@ -151,6 +178,9 @@ static int make_container(struct create *create, struct layerblk_error *err)
 		return rc;
 	record_clear(&create->image);
 	create->image = again;
+	rc = find_template(create, false, err);
+	if (rc)
+		return rc;
 	random_hex(create->container.id, (CONTAINER_ID - 1) / 2);
 	fill_record(create);
 	do {
@@ -179,15 +209,18 @@ static void undo(struct create *create, bool made)
 int container_create(const struct pool *pool, struct create_request *request, struct container *out, struct layerblk_error *err)
 {
 	struct create create = { .pool = pool, .request = request };
+	int tries = 0, rc = request->name ? container_name_check(request->name, err) : 0;
 	bool made = false;
-	int rc = request->name ? container_name_check(request->name, err) : 0;
 
 	if (!rc)
 		rc = find_image(&create, err);
 	if (!rc)
+		rc = find_template(&create, true, err);
+	if (!rc)
 		rc = take_volumes(&create, err);
 	if (!rc) {
-		rc = make_container(&create, err);
+		while ((rc = make_container(&create, err)) == -EAGAIN && tries++ < TEMPLATE_TRIES && !find_template(&create, true, err))
+			;
 		made = !rc;
 	}
 	if (made)

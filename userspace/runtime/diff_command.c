@@ -41,7 +41,7 @@ static int say(void *arg, char what, const char *path)
 static int in_namespace(void *arg, struct layerblk_error *err)
 {
 	struct diff *diff = arg;
-	struct view before = { .root = -1, .hold = -1 }, after;
+	struct view before, after;
 	int rc = view_open(diff->pool, diff->container, false, &after, err);
 
 	if (rc)
@@ -50,7 +50,7 @@ static int in_namespace(void *arg, struct layerblk_error *err)
 	if (!rc && diff->json)
 		printf("[");
 	if (!rc)
-		rc = changes_each(before.root, after.root, ignored, say, diff, err);
+		rc = changes_each(before.root, after.root, root_is_shared(diff->container), ignored, say, diff, err);
 	if (diff->json)
 		printf("%s]\n", diff->count ? "\n" : "");
 	view_close(&before);

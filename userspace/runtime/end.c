@@ -13,11 +13,11 @@
 #include "conmon.h"
 #include "end.h"
 #include "exits.h"
-#include "hold.h"
 #include "json.h"
 #include "namespace.h"
 #include "network.h"
 #include "oci.h"
+#include "root.h"
 #include "share.h"
 #include "start.h"
 #include "wait.h"
@@ -78,7 +78,7 @@ int container_settle(const struct pool *pool, struct container *container, struc
 	if (container_flag(container, "auto_remove")) {
 		rc = container_remove(pool, container, true, err);
 	} else {
-		hold_let_go(pool, container->volume);
+		root_let_go(pool, container);
 		rc = write_record(pool, container, err);
 	}
 	if (rc)

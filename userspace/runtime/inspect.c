@@ -189,6 +189,7 @@ json_object *describe_container(const struct pool *pool, const struct container 
 	add_text(object, "Name", name);
 	add_number(object, "RestartCount", number_or(container, "restarts", 0));
 	add_text(object, "Driver", "layerblk");
+	add_text(object, "Root", container_text(container, "root") ? container_text(container, "root") : "plain");
 	json_object_object_add(object, "Mounts", mounts_array(container));
 	json_object_object_add(object, "Config", config_object(container));
 	json_object_object_add(object, "HostConfig", host_object(container));

@@ -175,12 +175,12 @@ int namespace_run(namespace_fn *fn, void *arg, struct layerblk_error *err)
 void namespace_unmount_all(void)
 {
 	cleanup_file FILE *file = fopen("/proc/self/mounts", "re");
-	char device[256], path[PATH_MAX], line[PATH_MAX + 1024], **paths = NULL, **more;
+	char device[256], path[PATH_MAX], type[32], line[PATH_MAX + 1024], **paths = NULL, **more;
 	size_t count = 0;
 
 	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%255s %4095s", device, path) != 2 || strncmp(device, "/dev/layerblk", 13) != 0 ||
-		    strncmp(path, RUN_DIR "/", sizeof(RUN_DIR)) != 0)
+		if (sscanf(line, "%255s %4095s %31s", device, path, type) != 3 || strncmp(path, RUN_DIR "/", sizeof(RUN_DIR)) != 0 ||
+		    (strncmp(device, "/dev/layerblk", 13) != 0 && strcmp(type, "overlay") != 0))
 			continue;
 		more = reallocarray(paths, count + 1, sizeof(*paths));
 		if (!more)

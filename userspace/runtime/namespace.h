@@ -32,7 +32,7 @@ int child_start_alone(namespace_fn *fn, void *arg, struct child *out, struct lay
 /* Its result, and its error, when it has ended. */
 int child_wait(struct child *child, struct layerblk_error *err);
 
-/* Unmounts (detaching what is busy) every disk of layerblk that is mounted beneath RUN_DIR in this namespace. */
+/* Unmounts (detaching what is busy) every disk of layerblk and every overlay that is mounted beneath RUN_DIR in this namespace. */
 void namespace_unmount_all(void);
 
 #endif

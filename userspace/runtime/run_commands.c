@@ -160,6 +160,8 @@ const struct command run_commands[] = {
 	{ .path = "run", IMAGE_COMMAND, .summary = "Run a command in a new container",
 	  .details = "The container's root is a writable snapshot of the image's top layer: making it takes no time and no space. "
 		     "Without --rm it stays after it has ended, with what it has written, until \"layerctl rm\".\n\n"
+		     "With --root shared, all containers of an image read its files from one file system, so that these are in memory "
+		     "once, and each has its changes on a volume of its own, laid over it. /etc/layerblk/layerblk.conf sets the default.\n\n"
 		     "The exit status is that of the command; 125 when layerctl failed, 126 when the command cannot be "
 		     "executed, 127 when it is not there. With -it, Ctrl-P Ctrl-Q detaches: the container goes on.\n\n"
 		     "Examples:\n"

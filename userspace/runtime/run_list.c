@@ -8,6 +8,7 @@
 #include "describe.h"
 #include "json.h"
 #include "output.h"
+#include "root.h"
 #include "run_commands.h"
 #include "size.h"
 #include "template.h"
@@ -139,17 +140,29 @@ static void copy_member(json_object *to, const struct container *container, cons
 	json_object_object_add(to, key, json_object_object_get_ex(container->record, key, &value) ? json_object_get(value) : NULL);
 }
 
+/* What a volume and all below it own. */
+static uint64_t chain_bytes(const struct pool *pool, uint64_t volume)
+{
+	struct lb_vol_info info = { .parent = volume };
+	uint64_t all = 0;
+
+	while (info.parent && layerblk_vol_stat(pool->lb, pool->uuid, info.parent, 0, &info, NULL) == 0)
+		all += info.owned_blocks * LB_BLOCK_SIZE;
+	return all;
+}
+
 /* What it has written, and that with the image below it. */
 static void add_sizes(json_object *row, const struct pool *pool, const struct container *container)
 {
-	struct lb_vol_info info = { .parent = container->volume };
 	char text[2 * SIZE_TEXT + 16], first[SIZE_TEXT], second[SIZE_TEXT];
-	uint64_t own = 0, all = 0;
+	struct lb_vol_info info;
+	uint64_t own = 0, all;
 
-	while (info.parent && layerblk_vol_stat(pool->lb, pool->uuid, info.parent, 0, &info, NULL) == 0) {
-		own = info.id == container->volume ? info.owned_blocks * LB_BLOCK_SIZE : own;
-		all += info.owned_blocks * LB_BLOCK_SIZE;
-	}
+	if (layerblk_vol_stat(pool->lb, pool->uuid, container->volume, 0, &info, NULL) == 0)
+		own = info.owned_blocks * LB_BLOCK_SIZE;
+	all = chain_bytes(pool, container->volume);
+	if (root_is_shared(container))
+		all += chain_bytes(pool, root_layer(container));
 	snprintf(text, sizeof(text), "%s (virtual %s)", size_format(own, first), size_format(all, second));
 	json_object_object_add(row, "size", output_uint(own));
 	json_object_object_add(row, "size_virtual", output_uint(all));

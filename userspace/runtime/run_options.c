@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * From the options of run and create to what a container's record begins as. Members: tty, interactive, stdin_once, auto_remove, env, user,
- * workdir, hostname, labels, read_only, network, ports, publish_all, dns, dns_search, add_host, cap_add, cap_drop, privileged,
+ * workdir, hostname, labels, root, read_only, network, ports, publish_all, dns, dns_search, add_host, cap_add, cap_drop, privileged,
  * no_new_privileges, seccomp_unconfined, devices, memory, nano_cpus, cpuset, pids_limit, shm_size, sysctls, ulimits, stop_signal, stop_timeout, restart, runtime, init. What is
  * not given is not there.
  */
@@ -13,12 +13,14 @@
 #include <unistd.h>
 #include "caps.h"
 #include "cleanup.h"
+#include "conf.h"
 #include "image_commands.h"
 #include "json.h"
 #include "resources.h"
 #include "merge.h"
 #include "network.h"
 #include "program.h"
+#include "root.h"
 #include "run_options.h"
 #include "signals.h"
 #include "size.h"
@@ -152,6 +154,22 @@ static int take_mounts(struct command_call *call, struct create_request *out)
 	if (!rc)
 		rc = take_some(call, "mount", &out->shares, share_parse_mount);
 	return rc ? rc : take_some(call, "tmpfs", &out->shares, share_parse_tmpfs);
+}
+
+/* ------------------------------------------------------------------ the root */
+
+static int take_root(struct command_call *call, json_object *to)
+{
+	const char *mode = option_value(call, "root");
+	cleanup_free char *usual = NULL;
+	int rc = mode ? 0 : conf_get(NULL, "root", &usual, &call->error);
+
+	mode = mode ? mode : usual ? usual : "plain";
+	if (!rc && strcmp(mode, "plain") != 0 && strcmp(mode, ROOT_SHARED) != 0)
+		rc = wrong(call, "make the root", mode, "it is neither \"plain\" nor \"shared\"");
+	if (!rc && strcmp(mode, ROOT_SHARED) == 0)
+		json_object_object_add(to, "root", json_object_new_string(ROOT_SHARED));
+	return rc;
 }
 
 /* ------------------------------------------------------------------ network */
@@ -409,6 +427,8 @@ int run_options_take(struct command_call *call, struct create_request *out)
 	out->name = option_value(call, "name");
 	out->entrypoint = option_value(call, "entrypoint");
 	rc = take_plain(call, to);
+	if (!rc)
+		rc = take_root(call, to);
 	if (!rc)
 		rc = take_env(call, to);
 	if (!rc)

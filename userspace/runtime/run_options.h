@@ -29,6 +29,8 @@
 	{ .name = "tmpfs", .value = "/PATH[:OPTIONS]", .help = "Mount a tmpfs at PATH (may be repeated)" }, \
 	{ .name = "volumes-from", .value = "CONTAINER[:ro]", .help = "Mount what that container mounts (may be repeated)" }, \
 	{ .name = "read-only", .help = "Mount its root read-only" }, \
+	{ .name = "root", .value = "MODE", .help = "\"plain\" (default): a snapshot; or \"shared\": one page cache for all containers of an image", \
+	  .complete = COMPLETE_WORDS, .words = "plain shared" }, \
 	{ .name = "storage-size", .value = "SIZE", .help = "Let it write at most so much of its own" }, \
 	{ .name = "network", .value = "MODE", .help = "\"bridge\" (default: a private net), \"none\" (only loopback) or \"host\"", \
 	  .complete = COMPLETE_WORDS, .words = "bridge none host" }, \

@@ -13,45 +13,45 @@
 #include <string.h>
 #include "cleanup.h"
 #include "conmon.h"
-#include "disk.h"
 #include "end.h"
 #include "exits.h"
 #include "filesystem.h"
-#include "hold.h"
 #include "json.h"
 #include "namespace.h"
 #include "network.h"
 #include "oci.h"
 #include "program.h"
 #include "ref.h"
+#include "root.h"
 #include "spec.h"
 #include "start.h"
 #include "starting.h"
+#include "wait.h"
 
 struct start {
 	const struct pool *pool;
 	struct container *container;
 	struct work work;
 	struct share_list shares;
-	int hold;			/* of the root volume */
+	struct root root;
 	int starting;			/* of starting.h */
 	char bundle[PATH_MAX - 64];
 };
 
 /* ------------------------------------------------------------------ in the child */
 
+/* Who looks into a shared root, or a container that has just ended, may have it for a moment. */
 static int mount_root(struct start *start, struct layerblk_error *err)
 {
-	const struct pool *pool = start->pool;
-	char device[DISK_PATH], rootfs[PATH_MAX];
-	int rc = hold_take(pool, start->container->volume, &start->hold, err);
+	struct wait wait = wait_begin(ROOT_WAIT_MS);
+	char rootfs[PATH_MAX];
+	int rc;
 
-	if (!rc)
-		rc = disk_activate(pool->lb, pool->uuid, start->container->volume, 0, device, err);
-	if (rc)
-		return rc;
 	snprintf(rootfs, sizeof(rootfs), "%s/rootfs", start->bundle);
-	return disk_mount(device, rootfs, NULL, "nodev", false, err);
+	do
+		rc = root_mount(start->pool, start->container, rootfs, &start->root, err);
+	while (rc == -EBUSY && wait_again(&wait));
+	return rc;
 }
 
 /* So that whoever has to do with it later asks the same one. */
@@ -116,7 +116,7 @@ static int start_conmon(const struct start *start, struct layerblk_error *err)
 {
 	const struct container *container = start->container;
 	bool tty = container_flag(container, "tty"), interactive = container_flag(container, "interactive");
-	cleanup_free int *locks = calloc(start->shares.count + 2, sizeof(*locks));
+	cleanup_free int *locks = calloc(start->shares.count + 1 + ROOT_LOCKS, sizeof(*locks));
 	char pool[UUID_TEXT], why[1024];
 	const char *exit_args[] = { "container-ended", "--pool", uuid_text(start->pool->uuid, pool), container->id, NULL };
 	struct conmon conmon = {
@@ -131,7 +131,8 @@ static int start_conmon(const struct start *start, struct layerblk_error *err)
 	if (!locks)
 		return layerblk_error_set(err, ENOMEM, "start the container", container->name, "no memory");
 	locks[conmon.lock_count++] = start->work.lock;
-	locks[conmon.lock_count++] = start->hold;
+	root_locks(&start->root, locks + conmon.lock_count);
+	conmon.lock_count += ROOT_LOCKS;
 	for (size_t i = 0; i < start->shares.count; i++)
 		locks[conmon.lock_count++] = start->shares.shares[i].lock;
 	rc = conmon_start(&conmon, &session, &pid, why, sizeof(why), err);
@@ -188,7 +189,7 @@ static void leave(struct start *start, const char *before, int status, const str
 	if (!attrs)
 		return;			/* the next command does it */
 	oci_bundle_remove(container->id);
-	hold_let_go(pool, container->volume);
+	root_let_go(pool, container);
 	share_release_all(pool, container->record);
 	container_update(attrs, container);
 	work_leave(attrs, container->id);
@@ -242,7 +243,7 @@ static int load_again(const struct pool *pool, struct container *container, stru
 int container_start(const struct pool *pool, struct container *container, start_ready_fn *ready, void *arg, int *status,
 		    struct layerblk_error *err)
 {
-	struct start start = { .pool = pool, .container = container, .hold = -1, .starting = -1, .work.lock = -1 };
+	struct start start = { .pool = pool, .container = container, .starting = -1, .work.lock = -1 };
 	struct layerblk_error why = { 0 };
 	char before[16];
 	int rc = work_wait(pool, container->id, &start.work, err);

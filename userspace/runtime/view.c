@@ -8,13 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cleanup.h"
-#include "disk.h"
 #include "filesystem.h"
-#include "hold.h"
 #include "json.h"
 #include "oci.h"
 #include "open_in_root.h"
 #include "view.h"
+#include "wait.h"
 
 #define VIEW_DIR	RUN_DIR "/view"
 
@@ -26,24 +25,24 @@ static int open_root(const char *path, struct view *view, struct layerblk_error 
 	return layerblk_error_set(err, errno, "open the container's root", path, "%s", strerror(errno));
 }
 
-/* A directory of its own: removing it would take a mount away that another process has there. */
-static int mount_volume(struct view *view, uint64_t volume, bool frozen, struct layerblk_error *err)
+/* In a tmpfs of this namespace's, so that a command that is killed leaves none. */
+static int make_directory(struct view *view, struct layerblk_error *err)
 {
-	const struct pool *pool = view->pool;
-	char device[DISK_PATH], random[17];
-	int rc = hold_take(pool, volume, &view->hold, err);
+	struct stat top, here;
+	char random[17];
+	int rc;
 
+	if (*view->path)
+		return 0;
+	rc = directory_make(VIEW_DIR, err);
 	if (rc)
 		return rc;
-	view->volume = volume;
+	if (stat(RUN_DIR, &top) != 0 || stat(VIEW_DIR, &here) != 0 ||
+	    (top.st_dev == here.st_dev && mount("tmpfs", VIEW_DIR, "tmpfs", MS_NODEV | MS_NOSUID | MS_NOEXEC, "size=64k,mode=700") != 0))
+		return layerblk_error_set(err, errno, "mount a tmpfs on", VIEW_DIR, "%s", strerror(errno));
 	random_hex(random, 8);
 	snprintf(view->path, sizeof(view->path), "%s/%s", VIEW_DIR, random);
-	rc = directory_make(view->path, err);
-	if (!rc)
-		rc = disk_activate(pool->lb, pool->uuid, volume, 0, device, err);
-	if (!rc)
-		rc = disk_mount(device, view->path, NULL, "nodev", frozen, err);
-	return rc ? rc : open_root(view->path, view, err);
+	return directory_make(view->path, err);
 }
 
 /* At the container's path, which must not lead out of its root. */
@@ -81,21 +80,39 @@ static int mount_shares(struct view *view, const struct container *container, st
 	return rc;
 }
 
-int view_open(const struct pool *pool, const struct container *container, bool with_mounts, struct view *out,
-	      struct layerblk_error *err)
+/* A shared root is mounted by one at a time: that of a container that runs has to be its own. */
+static int open_once(struct view *view, const struct container *container, bool with_mounts, struct layerblk_error *err)
 {
-	pid_t pid = with_mounts ? oci_pid(container->id) : 0;
+	pid_t pid = with_mounts || root_is_shared(container) ? oci_pid(container->id) : 0;
 	char path[64];
 	int rc;
 
-	*out = (struct view){ .pool = pool, .hold = -1, .root = -1 };
-	if (pid) {
+	if (pid && with_mounts) {
 		snprintf(path, sizeof(path), "/proc/%d/root/", (int)pid);
-		return open_root(path, out, err);
+		return open_root(path, view, err);
 	}
-	rc = mount_volume(out, container->volume, false, err);
-	if (!rc && with_mounts)
-		rc = mount_shares(out, container, err);
+	if (pid) {
+		rc = root_open_running(pid, &view->root, err);
+		return rc == -ESRCH ? -EBUSY : rc;
+	}
+	rc = make_directory(view, err);
+	if (!rc)
+		rc = root_mount(view->pool, container, view->path, &view->mounted, err);
+	if (!rc)
+		rc = open_root(view->path, view, err);
+	return !rc && with_mounts ? mount_shares(view, container, err) : rc;
+}
+
+int view_open(const struct pool *pool, const struct container *container, bool with_mounts, struct view *out,
+	      struct layerblk_error *err)
+{
+	struct wait wait = wait_begin(ROOT_WAIT_MS);
+	int rc;
+
+	*out = (struct view){ .pool = pool, .root = -1 };
+	do
+		rc = open_once(out, container, with_mounts, err);
+	while (rc == -EBUSY && !out->mounted.pool && wait_again(&wait));
 	if (rc)
 		view_close(out);
 	return rc;
@@ -105,8 +122,27 @@ int view_open_layer(const struct pool *pool, uint64_t volume, struct view *out, 
 {
 	int rc;
 
-	*out = (struct view){ .pool = pool, .hold = -1, .root = -1 };
-	rc = mount_volume(out, volume, true, err);
+	*out = (struct view){ .pool = pool, .root = -1 };
+	rc = make_directory(out, err);
+	if (!rc)
+		rc = root_mount_frozen(pool, volume, out->path, &out->mounted, err);
+	if (!rc)
+		rc = open_root(out->path, out, err);
+	if (rc)
+		view_close(out);
+	return rc;
+}
+
+int view_open_over(const struct pool *pool, uint64_t volume, uint64_t layer, const char *fs, struct view *out, struct layerblk_error *err)
+{
+	int rc;
+
+	*out = (struct view){ .pool = pool, .root = -1 };
+	rc = make_directory(out, err);
+	if (!rc)
+		rc = root_mount_over(pool, volume, layer, fs, out->path, &out->mounted, err);
+	if (!rc)
+		rc = open_root(out->path, out, err);
 	if (rc)
 		view_close(out);
 	return rc;
@@ -117,17 +153,15 @@ void view_close(struct view *view)
 	if (view->root >= 0)
 		close(view->root);
 	view->root = -1;
-	if (view->volume) {
-		umount2(view->path, MNT_DETACH);	/* with what is bound in it */
-		for (size_t i = 0; i < view->shares.count; i++) {
-			if (view->shares.shares[i].kind != SHARE_VOLUME)
-				continue;
-			umount2(view->shares.shares[i].path, MNT_DETACH);
-			share_release(view->pool, &view->shares.shares[i]);
-		}
-		hold_drop(view->pool, view->volume, &view->hold);
-		rmdir(view->path);
+	root_unmount(&view->mounted);	/* with what is bound in it */
+	for (size_t i = 0; i < view->shares.count; i++) {
+		if (view->shares.shares[i].kind != SHARE_VOLUME)
+			continue;
+		umount2(view->shares.shares[i].path, MNT_DETACH);
+		share_release(view->pool, &view->shares.shares[i]);
 	}
+	if (*view->path)
+		rmdir(view->path);
 	shares_clear(&view->shares);
-	view->volume = 0;
+	*view->path = '\0';
 }

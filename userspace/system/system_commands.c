@@ -8,6 +8,7 @@
 #include "json.h"
 #include "output.h"
 #include "remove.h"
+#include "root_template.h"
 #include "run_commands.h"
 #include "size.h"
 #include "system_commands.h"
@@ -162,10 +163,18 @@ static void say(void *arg, const char *what, const char *name)
 	printf("%s%s: %s\n", (*count)++ ? "" : "Deleted Images:\n", what, name);
 }
 
+static void say_template(void *arg, const char *what, const char *name)
+{
+	size_t *count = arg;
+
+	(void)what;
+	printf("%s%s\n", (*count)++ ? "" : "Deleted Templates:\n", name);
+}
+
 static int prune_pool(struct command_call *call, const struct pool *pool, bool all)
 {
 	uint64_t bytes = 0, images = 0;
-	size_t containers = 0, said = 0;
+	size_t containers = 0, said = 0, templates = 0;
 	char text[SIZE_TEXT];
 	int rc = containers_prune(pool, &bytes, &containers, &call->error);
 
@@ -177,6 +186,10 @@ static int prune_pool(struct command_call *call, const struct pool *pool, bool a
 		rc = image_prune(pool, all, &images, say, &said, &call->error);
 	if (said)
 		putchar('\n');
+	if (!rc)
+		rc = root_templates_prune(pool, &bytes, say_template, &templates, &call->error);
+	if (templates)
+		putchar('\n');
 	if (rc)
 		return rc;
 	printf("Total reclaimed space: %s\n", size_format(bytes + images, text));
@@ -187,9 +200,10 @@ static int prune(struct command_call *call)
 {
 	bool all = option_is_set(call, "all");
 	struct image_pool at;
-	char text[256];
+	char text[512];
 
-	snprintf(text, sizeof(text), "This will remove:\n  - all stopped containers\n%s  - %s\n  - layers that no image has (the build cache)\n",
+	snprintf(text, sizeof(text), "This will remove:\n  - all stopped containers\n%s  - %s\n  - layers that no image has (the build cache)\n"
+		 "  - templates of shared roots that no container has\n",
 		 option_is_set(call, "volumes") ? "  - all anonymous volumes that no container has\n" : "",
 		 all ? "all images without a container" : "all images without a name");
 	if (!confirmed(call, text))
@@ -248,7 +262,8 @@ const struct command tree_commands[] = {
 
 #define DF .args = "", .max_args = 0, .summary = "Show what takes the space of a pool", \
 	.details = "SIZE is what the volumes own, and would come back with them; RECLAIMABLE, of that, what is in no use: images without a container, " \
-		   "containers that do not run, volumes that no container has.", .options = df_options, .run = df
+		   "containers that do not run, volumes that no container has. The build cache is layers of no image, and templates " \
+		   "of shared roots.", .options = df_options, .run = df
 
 const struct command system_commands[] = {
 	{ .path = "df", DF },
@@ -261,6 +276,7 @@ const struct command system_commands[] = {
 	{ .path = "container inspect", .args = "CONTAINER...", .min_args = 1, .max_args = -1, .complete = COMPLETE_VOLUME,
 	  .summary = "Show containers in detail, as JSON", .options = inspect_container_options, .run = system_inspect_containers },
 	{ .path = "system prune", .args = "", .max_args = 0, .summary = "Remove what is in no use",
-	  .details = "Containers that do not run, images without a name, and layers of no image.", .options = prune_options, .run = prune },
+	  .details = "Containers that do not run, images without a name, layers of no image, and templates of shared roots that no container has.",
+	  .options = prune_options, .run = prune },
 	{ 0 },
 };

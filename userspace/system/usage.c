@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cleanup.h"
 #include "container.h"
 #include "json.h"
 #include "usage.h"
@@ -54,6 +55,22 @@ static int mark_container(void *arg, const struct container *container)
 	return 0;
 }
 
+/* Of volumes that have been removed, some may stand between a template and what descends from it. */
+static int mark_templates(const struct pool *pool, struct usage *usage, struct layerblk_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < usage->count; i++) {
+		cleanup_free char *user = NULL;
+
+		if (usage->items[i].kind != VOLUME_TEMPLATE)
+			continue;
+		rc = volume_descendant(pool, usage->volumes[i].id, &user, err);
+		usage->items[i].in_use = user;
+	}
+	return rc;
+}
+
 static void mark_images(struct usage *usage)
 {
 	for (size_t i = 0; i < usage->images.record_count; i++) {
@@ -75,12 +92,28 @@ bool usage_image_active(const struct usage *usage, const struct image_record *im
 	return top && top->in_use;
 }
 
+static enum usage_row row_of(const struct usage_item *item)
+{
+	switch (item->kind) {
+	case VOLUME_LAYER:
+	case VOLUME_WORKING:
+		return item->images ? USAGE_IMAGES : USAGE_CACHE;
+	case VOLUME_TEMPLATE:
+		return USAGE_CACHE;
+	case VOLUME_CONTAINER:
+		return USAGE_CONTAINERS;
+	case VOLUME_DATA:
+		return USAGE_VOLUMES;
+	default:
+		return USAGE_SNAPSHOTS;
+	}
+}
+
 static void add_up(struct usage *usage)
 {
 	for (size_t i = 0; i < usage->count; i++) {
 		const struct usage_item *item = &usage->items[i];
-		enum usage_row row = item->kind == VOLUME_LAYER || item->kind == VOLUME_WORKING ? (item->images ? USAGE_IMAGES : USAGE_CACHE) :
-				     item->kind == VOLUME_CONTAINER ? USAGE_CONTAINERS : item->kind == VOLUME_DATA ? USAGE_VOLUMES : USAGE_SNAPSHOTS;
+		enum usage_row row = row_of(item);
 		struct usage_sum *sum = &usage->sums[row];
 		uint64_t bytes = item->info->owned_blocks * LB_BLOCK_SIZE;
 
@@ -124,6 +157,8 @@ int usage_load(const struct pool *pool, struct usage *out, struct layerblk_error
 		if (volume_uses_of(&out->uses, out->volumes[i].id, &first))
 			mark_used(out, out->volumes[i].id);
 	rc = container_each(pool, mark_container, &marking, err);
+	if (!rc)
+		rc = mark_templates(pool, out, err);
 	if (!rc)
 		add_up(out);
 	return rc;

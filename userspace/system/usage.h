@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What takes the space of a pool: images, containers, volumes, snapshots, layers of no image. */
+/* What takes the space of a pool: images, containers, volumes, snapshots, and what can be made again (layers of no image, templates). */
 #ifndef SYSTEM_USAGE_H
 #define SYSTEM_USAGE_H
 

@@ -7,6 +7,8 @@
 #include "cleanup.h"
 #include "container.h"
 #include "json.h"
+#include "root.h"
+#include "root_template.h"
 #include "volume_users.h"
 
 static bool has(const struct pool *pool, uint64_t id, const char *key)
@@ -24,41 +26,87 @@ enum volume_kind volume_kind(const struct pool *pool, const struct lb_vol_info *
 		return VOLUME_WORKING;
 	if (!(info->flags & LB_VOL_FROZEN))
 		return VOLUME_DATA;
-	return has(pool, info->id, ATTR_LAYER) ? VOLUME_LAYER : VOLUME_SNAPSHOT;
+	if (has(pool, info->id, ATTR_LAYER))
+		return VOLUME_LAYER;
+	return has(pool, info->id, ATTR_TEMPLATE) ? VOLUME_TEMPLATE : VOLUME_SNAPSHOT;
 }
 
 const char *volume_kind_name(enum volume_kind kind)
 {
 	static const char *const names[] = {
-		[VOLUME_DATA] = "data", [VOLUME_SNAPSHOT] = "snapshot", [VOLUME_LAYER] = "layer", [VOLUME_CONTAINER] = "container",
-		[VOLUME_WORKING] = "working",
+		[VOLUME_DATA] = "data", [VOLUME_SNAPSHOT] = "snapshot", [VOLUME_LAYER] = "layer",
+		[VOLUME_TEMPLATE] = "template", [VOLUME_CONTAINER] = "container", [VOLUME_WORKING] = "working",
 	};
 
 	return names[kind];
 }
 
+/* ------------------------------------------------------------------ descendants */
+
+static int by_id(const void *a, const void *b)
+{
+	const struct lb_vol_info *first = a, *second = b;
+
+	return first->id < second->id ? -1 : first->id > second->id;
+}
+
+static bool descends(const struct lb_vol_info *volumes, size_t count, const struct lb_vol_info *at, uint64_t id)
+{
+	while (at && at->parent && at->parent != id) {
+		const struct lb_vol_info key = { .id = at->parent };
+
+		at = bsearch(&key, volumes, count, sizeof(key), by_id);
+	}
+	return at && at->parent == id;
+}
+
+int volume_descendant(const struct pool *pool, uint64_t id, char **name, struct layerblk_error *err)
+{
+	cleanup_free struct lb_vol_info *volumes = NULL;
+	size_t count;
+	int rc = layerblk_vol_list(pool->lb, pool->uuid, LB_STAT_HIDDEN, &volumes, &count, err);
+
+	*name = NULL;
+	if (!rc && count)
+		qsort(volumes, count, sizeof(*volumes), by_id);
+	for (size_t i = 0; !rc && !*name && i < count; i++) {
+		if ((volumes[i].flags & LB_VOL_HIDDEN) || !descends(volumes, count, &volumes[i], id))
+			continue;
+		*name = strdup(volumes[i].name);
+		if (!*name)
+			rc = layerblk_error_set(err, ENOMEM, "look for what descends from", volumes[i].name, "no memory");
+	}
+	return rc;
+}
+
 /* ------------------------------------------------------------------ uses */
 
+static int add_use(struct volume_uses *uses, uint64_t volume, const struct container *container)
+{
+	struct volume_use *more = reallocarray(uses->list, uses->count + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	uses->list = more;
+	more[uses->count].volume = volume;
+	strcpy(more[uses->count++].container, container->name);
+	return 0;
+}
 
 static int collect_one(void *arg, const struct container *container)
 {
 	struct volume_uses *uses = arg;
 	json_object *mounts = json_member(container->record, "mounts", json_type_array);
+	uint64_t layer = root_layer(container);
+	int rc = layer ? add_use(uses, layer, container) : 0;
 
-	for (size_t i = 0; mounts && i < json_object_array_length(mounts); i++) {
+	for (size_t i = 0; !rc && mounts && i < json_object_array_length(mounts); i++) {
 		long long volume = json_number(json_object_array_get_idx(mounts, i), "volume_id");
-		struct volume_use *more;
 
-		if (volume <= 0)
-			continue;
-		more = reallocarray(uses->list, uses->count + 1, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		uses->list = more;
-		more[uses->count].volume = (uint64_t)volume;
-		strcpy(more[uses->count++].container, container->name);
+		if (volume > 0)
+			rc = add_use(uses, (uint64_t)volume, container);
 	}
-	return 0;
+	return rc;
 }
 
 static int by_volume(const void *a, const void *b)
@@ -109,6 +157,17 @@ size_t volume_uses_of(const struct volume_uses *uses, uint64_t volume, size_t *f
 	return end - low;
 }
 
+static int check_template(const struct pool *pool, const struct lb_vol_info *info, const char *what, struct layerblk_error *err)
+{
+	cleanup_free char *user = NULL;
+	int rc = volume_descendant(pool, info->id, &user, err);
+
+	if (rc || !user)
+		return rc;
+	layerblk_error_set(err, EBUSY, what, info->name, "%s has a shared root, which descends from it", user);
+	return layerblk_error_hint(err, "`layerctl system prune` removes templates that nothing descends from");
+}
+
 int volume_check_unused(const struct pool *pool, const struct volume_uses *uses, const struct lb_vol_info *info, const char *what,
 			struct layerblk_error *err)
 {
@@ -126,6 +185,8 @@ int volume_check_unused(const struct pool *pool, const struct volume_uses *uses,
 	case VOLUME_LAYER:
 		layerblk_error_set(err, EBUSY, what, info->name, "it is an image's layer");
 		return layerblk_error_hint(err, "`layerctl image rm` removes images, and with the last one of them the layer; `image prune` those of none");
+	case VOLUME_TEMPLATE:
+		return check_template(pool, info, what, err);
 	default:
 		return 0;
 	}
