@@ -11,12 +11,18 @@ mkimage() {
 	/usr/bin/python3 "$TEST_REPO/tests/lib/mkimage.py" "$@"
 }
 
-# containers_on DEVICE: a pool with the tiny image, for containers that are still there when the test ends.
+# containers_on DEVICE: a pool with the tiny image, for containers that are still there when the test ends. With ROOTS=shared, their roots are
+# shared unless they say otherwise, and what those have in common is there already.
 containers_on() {
 	pool_on "$1"
 	defer 'layerctl ps -aq | xargs -r layerctl rm -f >/dev/null'
 	mkimage oci "$T/tiny"
 	layerctl image import "$T/tiny" >/dev/null
+	[ "${ROOTS-}" = shared ] || return 0
+	mkdir -p /etc/layerblk
+	defer 'rm /etc/layerblk/layerblk.conf'
+	echo 'root = shared' >/etc/layerblk/layerblk.conf
+	layerctl create tiny true | xargs layerctl rm >/dev/null
 }
 
 # builds_on DEVICE: a pool with the tiny image to build from, and $T for what is built from it.
@@ -78,6 +84,6 @@ tiny_is_right() {
 		assert_eq "$(cat becomes-file)" "a file now"
 		assert_eq "$(tail -n 1 etc/layers)" app "etc/layers"
 		assert_eq "$(stat -c %a tmp)" 1777 "tmp"
-		[ -z "$(find . -name '.wh.*')" ] || fail "a whiteout's file is there"
+		[ -z "$(find . -xdev -name '.wh.*')" ] || fail "a whiteout's file is there"
 	)
 }

@@ -27,8 +27,11 @@ work_phase() {
 	layerctl run --name ended tiny sh -c 'echo ended >/file; exit 7' || true
 	layerctl run -d --name up -v data:/data tiny sh -c 'echo kept >>/file; echo kept >/data/file; sync; echo written; sleep 1000' >/dev/null
 	layerctl run -d --rm --name passing tiny sleep 1000 >/dev/null
-	until layerctl logs up | grep written; do sleep 0.2; done
+	layerctl run -d --root shared --name over tiny sh -c \
+		'echo kept >>/file; rm -rf /opaque; dd if=/dev/zero of=/zeros bs=64k count=100 2>/dev/null; sync; echo written; sleep 1000' >/dev/null
+	until layerctl logs up | grep written && layerctl logs over | grep written; do sleep 0.2; done
 	echo "working"
+	layerctl commit over half-done >/dev/null
 	sleep 100
 }
 
@@ -38,7 +41,8 @@ check_phase() {
 	step "what was there"
 	assert_eq "$(layerctl ps -q | wc -l)" 0 running
 	assert_eq "$(layerctl ps -a --format json | jq -c '[.[] | [.name, .state, .exit_code]] | sort')" \
-		'[["ended","exited",7],["made","created",null],["up","exited",137]]'
+		'[["ended","exited",7],["made","created",null],["over","exited",137],["up","exited",137]]'
+	assert_eq "$(layerctl volume ls --quiet | grep -c '^commit-' || true)" 0 "volumes of the commit"
 	step "they start"
 	assert_eq "$(layerctl start -a made)" "from a made one"
 	layerctl start up >/dev/null
@@ -46,7 +50,10 @@ check_phase() {
 	assert_eq "$(layerctl exec up cat /data/file)" kept
 	layerctl cp ended:/file "$T/file"
 	assert_eq "$(cat "$T/file")" ended
-	layerctl rm -f up made ended >/dev/null
+	layerctl start over >/dev/null
+	wait_until 60 layerctl exec over sh -c '[ "$(wc -l </file)" = 2 ] && [ ! -e /opaque ]'
+	assert_eq "$(layerctl diff over | tr '\n' ' ')" "A /file D /opaque A /zeros "
+	layerctl rm -f up made ended over >/dev/null
 	assert_eq "$(status .active_volumes)" 0 "active volumes"
 	layerctl pool close "$POOL"
 	pool_check "$POOL"
