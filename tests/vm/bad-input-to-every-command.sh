@@ -60,6 +60,8 @@ missing image import missing
 missing image load -i missing
 missing image save -o new missing
 missing image export missing new
+missing image send -o new missing
+missing image receive -i missing
 missing image tag missing name
 missing image commit missing name
 127.0.0.1:1/missing image pull 127.0.0.1:1/missing
@@ -73,6 +75,8 @@ missing push missing
 missing build missing
 missing load -i missing
 missing save -o new missing
+missing send -o new missing
+missing receive -i missing
 missing tag missing name
 missing rmi missing
 missing history missing
@@ -202,6 +206,7 @@ says_no garbage image load -i "$T/garbage"
 says_no garbage image import "$T/garbage"
 says_no garbage import "$T/garbage"
 says_no garbage volume restore -i "$T/garbage"
+says_no garbage receive -i "$T/garbage"
 layerctl image save -q tiny -o tiny.tar 2>/dev/null || layerctl image save tiny -o tiny.tar >/dev/null
 layerctl volume backup data -o data.lbk >/dev/null
 layerctl volume backup-prune data --keep-last 1 >/dev/null
